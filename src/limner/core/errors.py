@@ -30,7 +30,8 @@ class InputError(LimnerError):
 class QueryError(InputError):
     """A query or filter that does not parse.
 
-    The message of `str(error)` is three lines: what is wrong, the text, a caret under the position.
+    The message of `str(error)` is three lines: what is wrong, the text (of a long one, what is near the
+    position), a caret under the position.
     """
 
     def __init__(self, message: str, text: str, position: int) -> None:
@@ -38,8 +39,13 @@ class QueryError(InputError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        shown = self.text.replace("\n", " ").replace("\t", " ")
-        return f"{self.message}\n  {shown}\n  {' ' * self.position}^"
+        start, end = max(0, self.position - 60), self.position + 40
+        before, after = "…" if start else "", "…" if end < len(self.text) else ""
+        shown = before + "".join(letter if letter.isprintable() else " " for letter in self.text[start:end]) + after
+        return f"{self.message}\n  {shown}\n  {' ' * (self.position - start + len(before))}^"
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, int]]:
+        return type(self), (self.message, self.text, self.position)
 
 
 class PictureError(InputError):

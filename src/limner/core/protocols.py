@@ -68,9 +68,7 @@ class Index(Protocol):
         """Forget these; unknown ids are no error. Returns how many were there."""
         ...
 
-    def search(
-        self, queries: Representation, k: int, among: Integers | None = None
-    ) -> list[tuple[Integers, Any]]:
+    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Any]]:
         """The k best of each query (fewer only if fewer exist), best first, ties by smaller id.
 
         `among`: only these ids, sorted. Returns (ids, float32 scores) for each query. k < 1: InputError.

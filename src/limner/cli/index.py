@@ -1,0 +1,67 @@
+"""`limner index`: put pictures into a collection, or go on where the last run was interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from limner.cli.common import CollectionOption, collection_path, shown_uri
+from limner.cli.progress import progress_line, report_text, skipped_text
+
+if TYPE_CHECKING:
+    from limner.collection import Collection
+
+
+def index(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Folders, pictures, .tar archives, tables (.csv, .jsonl, .parquet). None: finish interrupted runs.",
+        ),
+    ] = None,
+    collection: CollectionOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME|FOLDER", help="Model of a new collection [default: the bundled one]."),
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Forget items whose files have vanished.")] = False,
+) -> None:
+    """Put pictures into the collection.
+
+    Only what is new or has changed is read. Interrupted at any moment, nothing that was committed is
+    lost; the same command goes on from there. Files that cannot be used are listed with the reason
+    and left out.
+    """
+    from limner.collection import Collection
+
+    with Collection(collection_path(collection), model=model, create=bool(paths)) as photos:
+        try:
+            for path in paths or _interrupted(photos):
+                _index_one(photos, path, prune)
+        except KeyboardInterrupt:
+            print(
+                "limner: stopped. What was indexed so far is kept; the same command, or plain `limner index`, goes on.",
+                file=sys.stderr,
+            )
+            raise typer.Exit(130) from None
+
+
+def _index_one(photos: Collection, path: str, prune: bool) -> None:
+    with progress_line() as show:
+        report = photos.add(path, prune=prune, progress=show)
+    print(f"{shown_uri(path)}: {report_text(report)}")
+    if report.skipped:
+        print(skipped_text(report.skipped))
+    if report.vanished and not prune:
+        print("  vanished files stay known, marked as such, until: limner index --prune")
+
+
+def _interrupted(photos: Collection) -> list[str]:
+    """The sources whose indexing was begun and not finished."""
+    sources = [job.source for job in photos.status().jobs]
+    if not sources:
+        print("nothing to finish; to index pictures: limner index FOLDER")
+    return sources

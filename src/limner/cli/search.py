@@ -1,0 +1,80 @@
+"""`limner search`: find pictures with words, a picture, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from limner.cli.common import (
+    CollectionOption,
+    JsonOption,
+    WhereOption,
+    as_json,
+    hit_as_json,
+    open_collection,
+    shown_uri,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limner.core.types import Hit
+
+
+def search(
+    query: Annotated[
+        str,
+        typer.Argument(
+            help='Words, "quoted phrases", -minus, 2:weight, image:PATH, where:FILTER; all inside one pair of quotes.',
+            show_default=False,
+        ),
+    ] = "",
+    k: Annotated[int, typer.Option("-k", "--count", metavar="N", help="How many to show at most.")] = 10,
+    image: Annotated[
+        str | None, typer.Option("--image", metavar="FILE", help="A picture to find more of; joins the words, if any.")
+    ] = None,
+    where: WhereOption = None,
+    min_score: Annotated[
+        float, typer.Option("--min-score", metavar="P", help="Leave out hits less probable than this, from 0 to 1.")
+    ] = 0.0,
+    collection: CollectionOption = None,
+    json: JsonOption = False,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", metavar="FILE", help="Write the hits as a page of pictures (HTML).")
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Show the page of pictures in the browser.")] = False,
+) -> None:
+    """Find pictures with words, a picture, or both.
+
+    Shows rank, probability that the picture fits, and file name.
+
+    A query that begins with a minus goes after two dashes: limner search -- "-people beach".
+
+    Finding nothing is an answer, not an error: it is said, and the exit code is 0.
+    """
+    with open_collection(collection) as photos:
+        hits = photos.search(query, image=image, k=k, where=where, min_score=min_score)
+    print(as_json([hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]) if json else hits_as_text(hits))
+    if sheet or open_:
+        _show_sheet(sheet, open_, query or f"like {image}", hits)
+
+
+def hits_as_text(hits: Sequence[Hit]) -> str:
+    if not hits:
+        return "nothing found"
+    return "\n".join(f"{rank:>3}  {hit.probability:.2f}  {shown_uri(hit.uri)}" for rank, hit in enumerate(hits, 1))
+
+
+def _show_sheet(path: Path | None, in_browser: bool, title: str, hits: Sequence[Hit]) -> None:
+    import sys
+    import webbrowser
+
+    from limner.cli.contact_sheet import Section, write_contact_sheet
+    from limner.core.runtime import user_data_dir
+
+    page = (path.expanduser() if path else user_data_dir() / "last-search.html").absolute()
+    write_contact_sheet(page, title, [Section(title, hits)])
+    if not in_browser or not webbrowser.open(page.as_uri()):
+        print(f"page of pictures: {page}", file=sys.stderr)

@@ -1,0 +1,103 @@
+"""Text -> token ids: byte-level byte-pair encoding over the `tokenizers` library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from limner.core.errors import BundleError, InputError
+
+if TYPE_CHECKING:
+    import tokenizers
+
+PAD, BOS, EOS = 0, 1, 2
+_SPECIAL = ["[PAD]", "[BOS]", "[EOS]"]
+
+
+class Tokenizer:
+    """A tokenizer that never cuts: a text that does not fit its context is an error. Safe to use from threads."""
+
+    def __init__(self, backend: tokenizers.Tokenizer, context_length: int) -> None:
+        # A tokenizer made elsewhere may bring its own cutting and padding: both would be silent.
+        backend.no_truncation()
+        backend.no_padding()
+        # "[PAD]" in a text is six letters, not the padding token.
+        backend.encode_special_tokens = True
+        self._backend = backend
+        self.context_length = context_length
+
+    @classmethod
+    def load(cls, path: str | Path, context_length: int) -> Tokenizer:
+        """Read a `tokenizer.json`. Raises BundleError."""
+        import tokenizers
+
+        try:
+            backend = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise BundleError(f"{path} is not a readable tokenizer ({error}): convert the model again") from None
+        return cls(backend, context_length)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, special tokens included: `context_length` at most.
+
+        Raises InputError for a text that is too long, that holds no words at all, or that is not Unicode.
+        """
+        try:
+            ids: list[int] = self._backend.encode(text).ids
+        except TypeError:
+            raise InputError(f"the text {text!r:.60} is not valid Unicode: give it as UTF-8") from None
+        if len(ids) > self.context_length:
+            raise InputError(
+                f"the text has {len(ids)} tokens and the model reads {self.context_length} at most: "
+                f"shorten it to about {self._words_that_fit(text, len(ids))} words ({text!r:.60}...)"
+            )
+        if len(ids) == self._backend.num_special_tokens_to_add(is_pair=False):
+            raise InputError("the text is empty: give it at least one word")
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids: what `encode` made of a text, in lower case and with its spaces tidied."""
+        return str(self._backend.decode(ids)).removeprefix(" ")
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self._backend.get_vocab_size())
+
+    def to_json(self) -> bytes:
+        """The content of a `tokenizer.json`."""
+        return str(self._backend.to_str()).encode()
+
+    def _words_that_fit(self, text: str, tokens: int) -> int:
+        return max(1, len(text.split()) * self.context_length // tokens)
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int, context_length: int) -> Tokenizer:
+    """Learn merges of byte pairs from texts: every text can be encoded, whatever its script.
+
+    Texts are brought to Unicode NFC, lower case and single spaces. Ids 0, 1 and 2 are padding, begin
+    and end; every text is encoded between the latter two. Raises InputError for a vocabulary that
+    cannot hold the 256 bytes and the special tokens.
+    """
+    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer as Backend
+
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    smallest = len(alphabet) + len(_SPECIAL)
+    if vocabulary_size < smallest:
+        raise InputError(f"a vocabulary of {vocabulary_size} is too small: it needs {smallest} at least")
+    backend: Any = Backend(models.BPE())
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    )
+    # The space in front makes the first word of a text the same token as inside of it.
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator(texts, trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="[BOS] $A [EOS]", special_tokens=[("[BOS]", BOS), ("[EOS]", EOS)]
+    )
+    return Tokenizer(backend, context_length)

@@ -1,0 +1,176 @@
+"""The ledger of shards: which vector files count, which item each row belongs to, which rows are dead.
+
+Within a shard the keys ascend, so that an item is found by binary search. Within a space an item
+has at most one row that is not dead.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from limner.core.types import Integers
+from limner.index.database import Database
+from limner.index.shards import ShardFile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """One file of the ledger."""
+
+    id: int
+    file: ShardFile
+    keys: Integers
+    """(rows,) int64, ascending: the item of each row."""
+    dead: Integers
+    """Rows whose item was removed or has a newer vector."""
+
+    @property
+    def live(self) -> int:
+        return len(self.keys) - len(self.dead)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What one space held at one moment."""
+
+    generation: int
+    shards: tuple[Shard, ...]
+    vanished: Integers
+    """Keys, ascending, of the items whose file has gone."""
+
+
+class ShardLedger:
+    """The tables `shards` and `dead`. Every change must be part of a transaction of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # The keys of a file never change, and the name of a file never comes again.
+        self._keys: dict[str, Integers] = {}
+
+    def generation(self) -> int:
+        """A number that differs whenever a search could see something else."""
+        with self._database.reading() as connection:
+            return _generation(connection)
+
+    def view(self, fingerprint: str, space: str) -> View:
+        with self._database.reading() as connection:
+            shards = self._shards(connection, "fingerprint = ? AND space = ?", (fingerprint, space))
+            vanished = integers(connection.execute("SELECT key FROM items WHERE vanished ORDER BY key"))
+            names = self.files()
+            self._keys = {name: keys for name, keys in self._keys.items() if name in names}
+            return View(_generation(connection), shards, vanished)
+
+    def spaces(self) -> list[tuple[str, str]]:
+        """The (fingerprint, space) pairs that have vectors."""
+        with self._database.reading() as connection:
+            return connection.execute("SELECT DISTINCT fingerprint, space FROM shards ORDER BY 1, 2").fetchall()
+
+    def files(self) -> set[str]:
+        """The names of all files that count; any other in the folder may be deleted by the writer."""
+        with self._database.reading() as connection:
+            return {name for (name,) in connection.execute("SELECT file FROM shards")}
+
+    def missing(self, fingerprint: str, space: str) -> Integers:
+        """Keys, ascending, of the items that have not vanished and have no vector in this space."""
+        with self._database.reading() as connection:
+            items = integers(connection.execute("SELECT key FROM items WHERE NOT vanished ORDER BY key"))
+            view = self.view(fingerprint, space)
+        placed = [np.delete(shard.keys, shard.dead) for shard in view.shards]
+        return np.setdiff1d(items, np.concatenate(placed), assume_unique=True) if placed else items
+
+    def add(self, fingerprint: str, space: str, file: ShardFile, keys: Integers) -> None:
+        """Let a file count. `keys` ascend; rows that these items had in this space before are dead from now on."""
+        with self._database.transaction() as connection:
+            self.bury(keys, fingerprint, space)
+            _insert(connection, fingerprint, space, file, keys)
+            touch(connection)
+
+    def bury(self, keys: Integers, fingerprint: str | None = None, space: str | None = None) -> int:
+        """Declare the rows of these items dead, in one space or in all. Returns how many were alive."""
+        buried = 0
+        where, parameters = ("fingerprint = ? AND space = ?", (fingerprint, space)) if space is not None else ("1", ())
+        with self._database.transaction() as connection:
+            for shard in self._shards(connection, where, parameters, with_dead=False):
+                rows = locate(shard.keys, keys)
+                buried += connection.executemany(
+                    "INSERT OR IGNORE INTO dead VALUES (?, ?)", ((shard.id, row) for row in rows.tolist())
+                ).rowcount
+            if buried:
+                touch(connection)
+        return buried
+
+    def replace(
+        self, old: Sequence[Shard], fingerprint: str, space: str, new: ShardFile | None, keys: Integers
+    ) -> None:
+        """Let the file `new` (None: nothing is left) stand for the live rows of `old`."""
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM shards WHERE id = ?", [(shard.id,) for shard in old])
+            if new is not None:
+                _insert(connection, fingerprint, space, new, keys)
+            touch(connection)
+
+    def drop_other_models(self, fingerprint: str) -> None:
+        """Forget all vectors but those of the model with this fingerprint."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM shards WHERE fingerprint != ?", (fingerprint,))
+            touch(connection)
+
+    def _shards(
+        self, connection: sqlite3.Connection, where: str, parameters: tuple[object, ...], with_dead: bool = True
+    ) -> tuple[Shard, ...]:
+        dead: dict[int, list[int]] = {}
+        if with_dead:
+            for shard, row in connection.execute(
+                f"SELECT shard, row FROM dead WHERE shard IN (SELECT id FROM shards WHERE {where})", parameters
+            ):
+                dead.setdefault(shard, []).append(row)
+        rows = connection.execute(
+            f"SELECT id, file, bytes, checksum, norm FROM shards WHERE {where} ORDER BY id", parameters
+        ).fetchall()
+        return tuple(
+            Shard(id, ShardFile(*file), self._keys_of(connection, id, file[0]), np.array(dead.get(id, ()), np.int64))
+            for id, *file in rows
+        )
+
+    def _keys_of(self, connection: sqlite3.Connection, id: int, name: str) -> Integers:
+        keys = self._keys.get(name)
+        if keys is None:
+            (blob,) = connection.execute("SELECT keys FROM shards WHERE id = ?", (id,)).fetchone()
+            self._keys[name] = keys = np.frombuffer(blob, "<i8").astype(np.int64, copy=False)
+        return keys
+
+
+def locate(haystack: Integers, needles: Integers) -> Integers:
+    """The positions in ascending `haystack` (n,) of those `needles` (m,) that it contains."""
+    if not len(haystack):
+        return np.empty(0, np.int64)
+    positions = np.searchsorted(haystack, needles)
+    positions[positions == len(haystack)] = 0
+    found: Integers = positions[haystack[positions] == needles]
+    return found
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """Tell every reader that a search may see something else now."""
+    connection.execute("UPDATE meta SET value = random() WHERE name = 'generation'")
+
+
+def integers(rows: sqlite3.Cursor) -> Integers:
+    """The only column of a result, (n,) int64."""
+    return np.fromiter((value for (value,) in rows), np.int64)
+
+
+def _generation(connection: sqlite3.Connection) -> int:
+    (generation,) = connection.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
+    return int(generation)
+
+
+def _insert(connection: sqlite3.Connection, fingerprint: str, space: str, file: ShardFile, keys: Integers) -> None:
+    connection.execute(
+        "INSERT INTO shards (fingerprint, space, file, bytes, checksum, norm, keys) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (fingerprint, space, file.name, file.bytes, file.checksum, file.norm, keys.astype("<i8").tobytes()),
+    )

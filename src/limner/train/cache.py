@@ -1,0 +1,42 @@
+"""Pictures decoded once: a memory-mapped uint8 array that training crops from, epoch after epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from limner.core.runtime import cpu_count
+from limner.core.types import Item
+from limner.data.content import read_bytes
+from limner.data.pictures import read_picture
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def cached_pictures(items: Sequence[Item], path: Path, size: int) -> Bytes:
+    """(n, size, size, 3) uint8, row i from items[i], stretched to a square; made if `path` is not there.
+
+    A picture that does not open raises PictureError: training data are expected to be whole.
+    """
+
+    def decode(row: int) -> None:
+        picture, _ = read_picture(read_bytes(items[row].uri), items[row].uri, shorter_side=size)
+        pictures[row] = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
+
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npy")
+        pictures = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(items), size, size, 3))
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            list(pool.map(decode, range(len(items))))
+        pictures.flush()
+        partial.rename(path)
+    cached = np.load(path, mmap_mode="r")
+    if len(cached) != len(items):
+        raise ValueError(f"{path} holds {len(cached)} pictures, {len(items)} are wanted: delete it to make it anew")
+    return cached
