@@ -38,14 +38,14 @@ def _model(input_: tuple[str, int, list[object]], nodes: list[onnx.NodeProto], *
         *nodes,
         helper.make_node("ReduceL2", ["features", "columns"], ["length"], keepdims=1),
         helper.make_node("Max", ["length", "tiny"], ["divisor"]),
-        helper.make_node("Div", ["features", "divisor"], ["colour"]),
+        helper.make_node("Div", ["features", "divisor"], ["dense"]),
     ]
     constants |= {"columns": np.array([1]), "tiny": np.array([1e-6], np.float32)}
     graph = helper.make_graph(
         nodes,
         "colours",
         [helper.make_tensor_value_info(name, kind, shape)],
-        [helper.make_tensor_value_info("colour", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("dense", TensorProto.FLOAT, ["n", 3])],
         [numpy_helper.from_array(value, key) for key, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString()
@@ -85,9 +85,9 @@ def write_colour_bundle(folder: Path, size: int = 8, name: str = "colours") -> P
     calibration = Calibration(slope=10.0, offset=-5.0)
     manifest = Manifest(
         name=name,
-        spaces=(Space("colour", "dense", 3, "cosine"),),
+        spaces=(Space("dense", "dense", 3, "cosine"),),
         logit_scale=10.0,
-        calibration={"colour": {"image": calibration, "text": calibration}},
+        calibration={"dense": {"image": calibration, "text": calibration}},
         licence="Apache-2.0",
         training_data="none: the weights are written by hand",
         image=ImageInput("image.onnx", size, "stretch", "box"),
@@ -118,6 +118,18 @@ class Ran(NamedTuple):
 @pytest.fixture(scope="session")
 def colour_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_colour_bundle(tmp_path_factory.mktemp("models") / "colours")
+
+
+@pytest.fixture(scope="session")
+def new_picture() -> Callable[[Path, str], Path]:
+    """Write a picture of one colour: `new_picture(path, "red")`."""
+    return write_picture
+
+
+@pytest.fixture(scope="session")
+def new_bundle() -> Callable[..., Path]:
+    """Write a model: `new_bundle(folder, size=12, name="finer")`."""
+    return write_colour_bundle
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import pytrec_eval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limner.core.errors import InputError
@@ -61,6 +61,7 @@ GRADES = st.dictionaries(st.sampled_from(ITEMS), st.integers(0, 3), min_size=1).
 
 
 @given(st.lists(st.tuples(SCORES, GRADES), min_size=1, max_size=5), st.sampled_from([1, 2, 5, 10]))
+@settings(deadline=None)
 def test_agrees_with_trec_eval(queries: list[tuple[dict[str, float], dict[str, int]]], k: int) -> None:
     run = Run({f"q{number}": scores for number, (scores, _) in enumerate(queries)})
     grades = {f"q{number}": judged for number, (_, judged) in enumerate(queries)}

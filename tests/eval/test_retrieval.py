@@ -66,7 +66,7 @@ def test_constant_similarity_looks_like_chance_not_like_perfection(value: float)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 7), st.integers(1, 4), st.booleans())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_same_as_the_metrics_on_a_run(seed: int, pictures: int, most: int, ties: bool) -> None:
     rng = np.random.default_rng(seed)
     owner = rng.permutation(np.repeat(np.arange(pictures), rng.integers(1, most + 1, pictures)))
@@ -84,12 +84,12 @@ def test_same_as_the_metrics_on_a_run(seed: int, pictures: int, most: int, ties:
     image_of = Qrels({captions[c]: {images[owner[c]]: 1} for c in captions})
     texts_of = Qrels({images[i]: {captions[c]: 1 for c in captions if owner[c] == i} for i in range(pictures)})
 
-    rows = iter(report.rows)
+    samples = iter(report.samples)
     for run, qrels, first in ((to_image, image_of, Recall), (to_text, texts_of, Success)):
         for metric in (first(1), first(5), first(10), MedianRank(), ReciprocalRank(), AveragePrecision(), NDCG(10)):
             values = list(metric(run, qrels).values())
             expected = np.median(values) if metric.statistic == "median" else np.mean(values)
-            assert next(rows).value == pytest.approx(expected), metric.name
+            assert next(samples).value == pytest.approx(expected), metric.name
 
 
 def test_blocks_do_not_change_the_ranks(monkeypatch: pytest.MonkeyPatch) -> None:

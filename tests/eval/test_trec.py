@@ -15,7 +15,7 @@ TABLES = st.dictionaries(IDS, st.dictionaries(IDS, st.floats(allow_nan=False), m
 
 
 @given(TABLES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_run_comes_back_as_it_went(tmp_path: Path, scores: dict[str, dict[str, float]]) -> None:
     run = Run(scores)
     write_run(run, tmp_path / "run")
@@ -23,7 +23,7 @@ def test_a_run_comes_back_as_it_went(tmp_path: Path, scores: dict[str, dict[str,
 
 
 @given(st.dictionaries(IDS, st.dictionaries(IDS, st.integers(-2, 3), min_size=1, max_size=4), max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_qrels_come_back_as_they_went(tmp_path: Path, grades: dict[str, dict[str, int]]) -> None:
     write_qrels(Qrels(grades), tmp_path / "qrels")
     assert read_qrels(tmp_path / "qrels").grades == grades

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from limner.core.errors import InputError, PictureError
-from limner.core.query import Compare, Picture, Predicate, Query, Term, Text, Turns
+from limner.core.query import Compare, Predicate, Query, Term, Text, Turns
 from limner.core.types import (
     Dense,
     Features,

@@ -19,7 +19,7 @@ def index(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Folders, pictures, .tar archives, tables (.csv, .jsonl, .parquet). None: finish interrupted runs.",
+            help="Folders, .tar archives, tables (.csv, .jsonl, .parquet). None: finish interrupted runs.",
         ),
     ] = None,
     collection: CollectionOption = None,
@@ -41,6 +41,8 @@ def index(
         try:
             for path in paths or _interrupted(photos):
                 _index_one(photos, path, prune)
+            if prune and not paths:
+                print(f"{photos.prune():,} pruned")
         except KeyboardInterrupt:
             print(
                 "limner: stopped. What was indexed so far is kept; the same command, or plain `limner index`, goes on.",
@@ -61,7 +63,7 @@ def _index_one(photos: Collection, path: str, prune: bool) -> None:
 
 def _interrupted(photos: Collection) -> list[str]:
     """The sources whose indexing was begun and not finished."""
-    sources = [job.source for job in photos.status().jobs]
+    sources = [job.source for job in photos.status().jobs if job.kind == "index" and job.source]
     if not sources:
-        print("nothing to finish; to index pictures: limner index FOLDER")
+        print("no interrupted run to finish; to index pictures: limner index FOLDER")
     return sources

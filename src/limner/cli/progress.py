@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from limner.collection import AddReport, Progress
-    from limner.core.types import Skipped
+    from limner.collection import AddReport, Progress, Skipped
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal: a log should tell that work goes on, not drown in it."""

@@ -12,14 +12,15 @@ from limner.cli.progress import progress_line, report_text, skipped_text
 
 def reindex(
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME|FOLDER", help="The new model: a bundled one or a bundle's folder.")
-    ],
+        str | None,
+        typer.Option("--model", metavar="NAME|FOLDER", help="The new model. Without it: the collection's own."),
+    ] = None,
     collection: CollectionOption = None,
 ) -> None:
-    """Encode every item again with another model.
+    """Change the model, or make damaged vectors again.
 
-    The new vectors grow beside the old ones, which answer until the switch at the end;
-    interrupted, the same command goes on.
+    The vectors of another model grow beside the old ones, which answer until the change-over at the end;
+    interrupted, the same command goes on. Without --model only damaged and missing vectors are made.
     """
     with open_collection(collection) as photos:
         with progress_line() as show:

@@ -47,13 +47,13 @@ def status(
 
 
 def status_text(state: Status) -> str:
-    counts = f"{state.items:,}"
+    items = f"{state.items:,}"
     if state.vanished:
-        counts += f", of which {state.vanished:,} have vanished (limner index --prune forgets them)"
+        items += f" (and {state.vanished:,} vanished: limner index --prune forgets them)"
     fields = ", ".join(f"{shown(name)} ({count:,})" for name, count in sorted(state.fields.items()))
     rows = [
         ("collection", shown(str(state.path))),
-        ("items", counts),
+        ("items", items),
         ("skipped", f"{state.skipped:,}" + (" (limner status --skipped lists them)" if state.skipped else "")),
         ("model", f"{state.model_name} {state.model_fingerprint[:12]}"),
         ("spaces", ", ".join(state.spaces)),
@@ -61,6 +61,7 @@ def status_text(state: Status) -> str:
         ("size", f"{state.bytes / 1e6:,.1f} MB in {state.shards:,} shards, schema {state.schema_version}"),
     ]
     for job in state.jobs:
-        rows.append(("unfinished", f"{shown(job.source)} (limner index goes on)"))
+        verb = "limner index" if job.kind == "index" else f"limner reindex --model {shown(job.source)}"
+        rows.append(("unfinished", f"{job.kind} of {shown(job.source)}, goes on with: {verb}"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

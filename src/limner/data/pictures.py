@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,12 @@ def _read(content: bytes, uri: str, shorter_side: int | None) -> tuple[Image.Ima
         if shorter_side is not None:
             picture.draft(None, (shorter_side, shorter_side))  # only JPEG can; the others ignore it
         with _large if picture.width * picture.height > LARGE_PIXELS else nullcontext():
-            picture.load()
-            orientation, facts = _exif(picture)
+            if name == "tiff":  # its EXIF has to be read before the file is closed, and Pillow turns it upright itself
+                orientation, facts = 1, _exif(picture)[1]
+                picture.load()
+            else:
+                picture.load()
+                orientation, facts = _exif(picture)
             rgb = _to_rgb(picture, uri, shorter_side)
     if orientation in _UPRIGHT:
         rgb = rgb.transpose(_UPRIGHT[orientation])
@@ -148,12 +153,32 @@ def _opener(name: str, uri: str) -> Any:
     in (some run other programs) and guard pixels by another limit.
     """
     module, attribute = _OPENERS[name]
+    if name == "tiff":
+        _quiet_tiff()
     try:
         return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         if name == "heic":
             raise PictureError(uri, "HEIC, but pillow-heif is not installed") from error
         raise PictureError(uri, f"{name.upper()}, but this build of Pillow cannot decode it") from error
+
+
+@cache
+def _quiet_tiff() -> None:
+    """Keep each fault of a TIFF off the process's stderr, where the progress line is.
+
+    libtiff writes there itself, and Pillow logs there where logging is not configured; both faults
+    also come as exceptions. Pillow has no switch for the first. Where libtiff is linked in another
+    way than in Pillow's wheels, it stays as loud as it was.
+    """
+    import ctypes
+    import logging
+
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with suppress(OSError, AttributeError):
+        set_handler = ctypes.CDLL(importlib.import_module("PIL._imaging").__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
 
 
 def _reason(error: Exception) -> str:

@@ -190,7 +190,7 @@ def _parse(where: str, value: Any, wanted: Any) -> Any:
     elif origin is Mapping:
         _require(isinstance(value, dict), where, "an object", value)
         return {
-            _parse(where, key, arguments[0]): _parse(f"{where}.{key}", part, arguments[1])
+            _parse(where, key, arguments[0]): _parse(_join(where, key), part, arguments[1])
             for key, part in value.items()
         }
     elif wanted is float:
@@ -205,16 +205,20 @@ def _parse(where: str, value: Any, wanted: Any) -> Any:
 
 def _parse_record(where: str, value: Any, wanted: type) -> Any:
     _require(isinstance(value, dict), where or "bundle.json", "an object", value)
-    prefix = f"{where}." if where else ""
     hints = typing.get_type_hints(wanted)
     for key in value:
         if key not in hints:
-            raise BundleError(f"{prefix}{key} is not a field of bundle format {FORMAT_VERSION}: correct or remove it")
+            raise BundleError(f"{_join(where, key)} is not a field of bundle format {FORMAT_VERSION}: correct or remove it")
     for field in dataclasses.fields(wanted):
         optional = (field.default, field.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
         if field.name not in value and not optional:
-            raise BundleError(f"{prefix}{field.name} is missing")
-    return wanted(**{key: _parse(f"{prefix}{key}", part, hints[key]) for key, part in value.items()})
+            raise BundleError(f"{_join(where, field.name)} is missing")
+    return wanted(**{key: _parse(_join(where, key), part, hints[key]) for key, part in value.items()})
+
+
+def _join(where: str, key: str) -> str:
+    key = key if key.isprintable() else ascii(key)
+    return f"{where}.{key}" if where else key
 
 
 def _require(right: bool, where: str, wanted: str, value: Any) -> None:

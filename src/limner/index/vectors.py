@@ -121,6 +121,25 @@ class VectorStore:
                 problems.append(str(error))
         return problems
 
+    def drop_damaged(self) -> int:
+        """Forget the shards whose checksum is wrong, so that their items count as missing. Returns how many."""
+        damaged = []
+        for shard in self._view().shards:
+            try:
+                self._folder.verify(shard.file)
+            except CollectionError:
+                damaged.append(shard)
+        if damaged:
+            with self._catalogue.transaction():
+                empty = np.empty(0, np.int64)
+                self._catalogue.shards.replace(damaged, self._fingerprint, self.space.name, None, empty)
+        return len(damaged)
+
+    def placed(self) -> Integers:
+        """Keys, ascending, of the items that have a vector here, vanished ones too."""
+        shards = self._view().shards
+        return np.sort(np.concatenate([np.empty(0, np.int64), *(np.delete(one.keys, one.dead) for one in shards)]))
+
     def stats(self) -> dict[str, int]:
         """`vectors` that a search can find, `dead` rows, `shards` and their `bytes`."""
         shards = self._view().shards
