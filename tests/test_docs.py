@@ -1,6 +1,7 @@
 """The documents tell the truth: every snippet is run, every shown output compared, every link followed.
 
-Each page runs from top to bottom in a home folder of its own that holds `photos/`:
+Each page runs from top to bottom in a home folder of its own that holds `photos/`, already indexed
+unless the page shows how to index:
 
     ```console   `$ command` lines run in a shell and must succeed; output shown below them is compared
     ```python    with `>>>` it is a doctest; without, it is executed; names live on through the page
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import pytest
 
+from limner.cli import run
 from limner.data.demo import write_demo_pictures
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +112,9 @@ def run_python(snippet: Snippet, place: str, names: dict[str, object]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_snippets(page: Path, home: Path) -> None:
     names: dict[str, object] = {}
+    shown = [command for snippet in snippets(page) for command, _ in commands(snippet.body)]
+    if shown and not any(command.startswith("limner index") for command in shown):
+        assert run(["index", "photos"]) == 0
     for snippet in snippets(page):
         place = f"{page.name}:{snippet.line}"
         assert snippet.language in LANGUAGES, f"{place}: a fence needs one of {sorted(LANGUAGES)}"

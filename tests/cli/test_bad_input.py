@@ -181,7 +181,7 @@ def test_queries_that_do_not_parse(indexed: Path, limner: Limner) -> None:
 
 
 def test_query_too_long(indexed: Path, limner: Limner) -> None:
-    complaint(limner("search", "red " * 40), "16")  # tokens that the model reads
+    complaint(limner("search", "red " * 100), "64")  # tokens that the model reads
     complaint(limner("search", "red " * 5000), "10000")
 
 
@@ -213,6 +213,23 @@ def test_files_that_cannot_be_imported(indexed: Path, limner: Limner, home: Path
     Path("junk.npy").write_bytes(b"junk")
     complaint(limner("import", "junk.npy"), "junk.npy")
     complaint(limner("export", "vectors.csv"), ".npy", ".parquet")
+
+
+def test_data_that_cannot_be_measured(photos: Path, limner: Limner) -> None:
+    complaint(limner("evaluate", "nowhere", "--model", "colours"), "nowhere")
+    complaint(limner("evaluate", "photos", "--model", "colours"), "photos", "caption")
+    (photos / "red.txt").write_text("red")
+    complaint(limner("evaluate", "photos", "--model", "colours", "--split", "dev"), "dev")
+    Path("trec").write_text("in the way")
+    complaint(limner("evaluate", "photos", "--model", "colours", "--trec", "trec"), "trec", code=1)
+
+
+def test_places_that_cannot_be_written(indexed: Path, limner: Limner) -> None:
+    Path("file").write_text("in the way")
+    complaint(limner("search", "red", "--sheet", "file/page.html"), "file/page.html", code=1)
+    complaint(limner("export", "file/x.npy"), "file/x.npy", code=1)
+    complaint(limner("index", "photos", "-c", "file", "--model", "colours"), "file", "choose another", code=1)
+    complaint(limner("demo", "--out", "file"), "file", "choose another folder")
 
 
 def test_a_second_writer(indexed: Path, limner: Limner, home: Path) -> None:

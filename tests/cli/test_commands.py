@@ -141,7 +141,7 @@ def test_export_and_import(indexed: Path, limner: Limner) -> None:
     assert limner("export", "vectors.npy").out == "5 vectors written to vectors.npy\n"
     assert np.load("vectors.npy").shape == (5, 3)
     assert limner("export", "vectors.parquet").code == 0
-    ran = limner("import", "vectors.parquet", "-c", "other.limner")
+    ran = limner("import", "vectors.parquet", "-c", "other.limner", "--model", "colours")
     assert ran.code == 0, ran.err
     assert limner("search", "red", "-k", 1, "-c", "other.limner").out.split()[2] == "photos/red.png"
 
@@ -171,6 +171,21 @@ def test_a_broken_model_does_not_hide_the_others(home: Path, limner: Limner, new
     assert "unusable" in listed
     assert "image.onnx is missing" in listed
     assert "dense (dense, 3)" in listed
+
+
+def test_evaluate(photos: Path, limner: Limner) -> None:
+    for picture in photos.glob("*.png"):
+        picture.with_suffix(".txt").write_text(f"{picture.stem}\n{picture.stem} {picture.stem}\n")
+    ran = limner("evaluate", "photos", "--model", "colours", "--trec", "trec")
+    assert ran.code == 0, ran.err
+    assert "5 images, 10 captions" in ran.out
+    report = json.loads(limner("evaluate", "photos", "--model", "colours", "--json").out)
+    values = {row["metric"]: row["value"] for row in report["rows"]}
+    assert values["text-to-image recall@1"] == 1.0
+    assert report["facts"]["model"] == "colours"
+    first = Path("trec/text-to-image.run").read_text().splitlines()[0].split()
+    assert first[2].startswith(first[0].partition("#")[0])
+    assert "Only the first 2 of 5" in limner("evaluate", "photos", "--model", "colours", "--limit", 2).out
 
 
 def test_version_and_help(limner: Limner) -> None:

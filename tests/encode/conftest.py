@@ -96,10 +96,13 @@ def bundle(tmp_path: Path, manifest: Manifest, files: dict[str, bytes]) -> Bundl
 
 @pytest.fixture
 def make_bundle(tmp_path: Path, manifest: Manifest, files: dict[str, bytes]) -> Callable[..., Bundle]:
-    """The tiny bundle with other files, or other fields in its manifest."""
+    """The tiny bundle with other files or other fields in its manifest; what it then does not use is left out."""
 
     def make(changed: dict[str, bytes] | None = None, /, **fields: object) -> Bundle:
         folder = tmp_path / f"variant-{len(list(tmp_path.iterdir()))}"
-        return write_bundle(folder, dataclasses.replace(manifest, **fields), files | (changed or {}))
+        new = dataclasses.replace(manifest, **fields)
+        used = {*new.parts.values(), "card.md"}
+        contents = files | (changed or {})
+        return write_bundle(folder, new, {name: contents[name] for name in used})
 
     return make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -28,12 +27,16 @@ def put(catalogue: Catalogue, *uris: str) -> list[int]:
 
 
 def test_a_transaction_is_all_or_nothing(catalogue: Catalogue) -> None:
-    with pytest.raises(KeyError), catalogue.transaction():
-        put(catalogue, "/a")
+    def fail() -> None:
         with catalogue.transaction():
-            put(catalogue, "/b")
-        assert catalogue.count() == (2, 0)
-        raise KeyError
+            put(catalogue, "/a")
+            with catalogue.transaction():
+                put(catalogue, "/b")
+            assert catalogue.count() == (2, 0)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert catalogue.count() == (0, 0)
 
 
@@ -70,9 +73,14 @@ def test_after_commit_runs_once_and_only_after_a_commit(catalogue: Catalogue) ->
             catalogue.after_commit(call)
         assert calls == []
     assert calls == [(1, 0)]
-    with pytest.raises(KeyError), catalogue.transaction():
-        catalogue.after_commit(call)
-        raise KeyError
+
+    def fail() -> None:
+        with catalogue.transaction():
+            catalogue.after_commit(call)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert calls == [(1, 0)]
     catalogue.after_commit(call)
     assert len(calls) == 2
@@ -146,14 +154,10 @@ def test_a_missing_collection_is_named_and_not_made(folder: Path) -> None:
 
 def test_a_file_that_goes_is_not_made_again(folder: Path) -> None:
     catalogue = Catalogue(folder / "catalogue.sqlite", create=True)
-    catalogue.close()
-    reader = Catalogue(folder / "catalogue.sqlite")
-    reader.close()
-    shutil.rmtree(folder)
-    folder.mkdir()
-    reader = Catalogue.__new__(Catalogue)
-    with pytest.raises(CollectionError):
-        reader.__init__(folder / "catalogue.sqlite")  # type: ignore[misc]
+    for path in folder.iterdir():
+        path.unlink()
+    with pytest.raises(StorageError, match="cannot be read"):
+        catalogue.count()
     assert list(folder.iterdir()) == []
 
 
@@ -176,7 +180,7 @@ def test_a_damaged_page_is_reported_not_believed(catalogue: Catalogue) -> None:
     for start in range(4096, len(content), 4096):
         content[start : start + 200] = b"\xff" * 200
     catalogue.path.write_bytes(content)
-    damaged = Catalogue(catalogue.path) if content[:16] else catalogue
+    damaged = Catalogue(catalogue.path)
     with pytest.raises(CollectionError, match="damaged"):
         damaged.select()
     assert any("catalogue.sqlite" in line for line in damaged.check())
@@ -248,9 +252,9 @@ def test_a_full_disk_loses_the_batch_and_nothing_before_it(catalogue: Catalogue)
     [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk is full"), (errno.EACCES, "Permission denied")],
 )
 def test_what_the_file_system_refuses_is_said_in_one_line(code: int, line: str) -> None:
-    with pytest.raises(StorageError, match=f"^/photos.limner/vectors: .*{line}.* run the command again$"):
-        with storage_errors(Path("/photos.limner/vectors")):
-            raise OSError(code, os.strerror(code))
+    expected = f"^/photos.limner/vectors: .*{line}.* run the command again$"
+    with pytest.raises(StorageError, match=expected), storage_errors(Path("/photos.limner/vectors")):
+        raise OSError(code, os.strerror(code))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX users")
@@ -264,6 +268,7 @@ from limner.core.errors import StorageError
 from limner.index.catalogue import Catalogue
 from limner.index.records import Entry
 from limner.core.types import Item
+import filelock
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -284,7 +289,5 @@ except StorageError as error:
         )
     finally:
         tmp_path.chmod(0o755)
-    if "Permission denied" in run.stderr and "import" in run.stderr:
-        pytest.skip("another user cannot read this installation")
     assert run.stdout.splitlines()[:1] == ["(1, 0) ['/a']"], run.stderr
     assert "refused:" in run.stdout, run.stderr

@@ -74,6 +74,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has left, as `head` does: nothing to tell anyone
         _forget_output()
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"limner: {error.filename}: {error.strerror}; mend that and run the command again", file=sys.stderr)
+        return 1
 
 
 def _forget_output() -> None:

@@ -21,6 +21,10 @@ CollectionOption = Annotated[
         help="The collection. Without it: $LIMNER_COLLECTION, else default.limner among the user's data.",
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME|FOLDER", help="Model of a new collection [default: the bundled one]."),
+]
 WhereOption = Annotated[
     str | None, typer.Option("--where", metavar="FILTER", help="Only items whose fields fit: year >= 2019 and ...")
 ]

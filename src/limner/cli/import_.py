@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from limner.cli.common import CollectionOption, collection_path, shown
+from limner.cli.common import CollectionOption, ModelOption, collection_path, shown
 from limner.cli.progress import report_text, skipped_text
 
 
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by `limner export`.")],
     collection: CollectionOption = None,
+    model: ModelOption = None,
 ) -> None:
     """Add the vectors of a file that `limner export` wrote.
 
@@ -21,7 +22,7 @@ def import_(
     """
     from limner.collection import Collection
 
-    with Collection(collection_path(collection)) as photos:
+    with Collection(collection_path(collection), model=model) as photos:
         report = photos.import_vectors(file.expanduser())
     print(f"{shown(str(file))}: {report_text(report)}")
     if report.skipped:

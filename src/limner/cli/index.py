@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from limner.cli.common import CollectionOption, collection_path, shown_uri
+from limner.cli.common import CollectionOption, ModelOption, collection_path, shown_uri
 from limner.cli.progress import progress_line, report_text, skipped_text
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ def index(
         ),
     ] = None,
     collection: CollectionOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME|FOLDER", help="Model of a new collection [default: the bundled one]."),
-    ] = None,
+    model: ModelOption = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget items whose files have vanished.")] = False,
 ) -> None:
     """Put pictures into the collection.

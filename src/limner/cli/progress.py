@@ -27,9 +27,9 @@ def duration(seconds: float) -> str:
 
 
 def progress_text(progress: Progress) -> str:
-    text = f"{progress.done:,}/{progress.total:,}  {progress.per_second:.0f} pictures/s"
+    text = f"{progress.done:,}/{progress.total:,}"
     if progress.seconds_left is not None:
-        text += f"  {duration(progress.seconds_left)} left"
+        text += f"  {progress.per_second:.0f} pictures/s  {duration(progress.seconds_left)} left"
     return text + (f"  {progress.skipped:,} skipped" if progress.skipped else "")
 
 

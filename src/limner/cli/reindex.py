@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from limner.cli.common import CollectionOption, open_collection
+from limner.cli.common import CollectionOption, open_collection, shown_uri
 from limner.cli.progress import progress_line, report_text, skipped_text
 
 
@@ -25,6 +25,6 @@ def reindex(
     with open_collection(collection) as photos:
         with progress_line() as show:
             report = photos.reindex(model, progress=show)
-        print(f"{photos.status().model_name}: {report_text(report)}")
+        print(f"{shown_uri(photos.status().model_name)}: {report_text(report)}")
     if report.skipped:
         print(skipped_text(report.skipped))

@@ -55,13 +55,15 @@ def status_text(state: Status) -> str:
         ("collection", shown(str(state.path))),
         ("items", items),
         ("skipped", f"{state.skipped:,}" + (" (limner status --skipped lists them)" if state.skipped else "")),
-        ("model", f"{state.model_name} {state.model_fingerprint[:12]}"),
+        ("model", f"{shown_uri(state.model_name)} {state.model_fingerprint[:12]}"),
         ("spaces", ", ".join(state.spaces)),
         ("fields", fields or "none"),
         ("size", f"{state.bytes / 1e6:,.1f} MB in {state.shards:,} shards, schema {state.schema_version}"),
     ]
     for job in state.jobs:
-        verb = "limner index" if job.kind == "index" else f"limner reindex --model {shown(job.source)}"
-        rows.append(("unfinished", f"{job.kind} of {shown(job.source)}, goes on with: {verb}"))
+        source = shown(job.source)
+        goes_on = {"index": "limner index", "reindex": f"limner reindex --model {source}"}
+        command = goes_on.get(job.kind, f"limner {job.kind} {source}")
+        rows.append(("unfinished", f"{job.kind} of {source}; to go on: {command}"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -56,9 +56,7 @@ def export_vectors(catalogue: Catalogue, store: VectorStore, encoder: OnnxEncode
     return len(keys)
 
 
-def import_vectors(
-    catalogue: Catalogue, stores: dict[str, VectorStore], encoder: OnnxEncoder, path: Path
-) -> AddReport:
+def import_vectors(catalogue: Catalogue, stores: dict[str, VectorStore], encoder: OnnxEncoder, path: Path) -> AddReport:
     """Put the items of an exported file with their vectors; items at known places are updated."""
     readers = {".npy": _read_npy, ".parquet": _read_parquet}
     if path.suffix not in readers:

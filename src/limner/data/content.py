@@ -22,7 +22,6 @@ import errno
 import gzip
 import os
 import re
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -217,7 +216,8 @@ class Archive:
         unpacked = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the archive)
         try:
             with gzip.open(self.path) as packed:
-                shutil.copyfileobj(packed, unpacked, 2**20)
+                while block := packed.read1(2**16):  # small, since the block in which it breaks off is lost
+                    unpacked.write(block)
         except (EOFError, zlib.error, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # the system's, not the archive's
                 unpacked.close()

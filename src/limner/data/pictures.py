@@ -38,6 +38,7 @@ PICTURE_SUFFIXES = frozenset(
 MAX_PIXELS = 200_000_000
 LARGE_PIXELS = 25_000_000
 """Pictures that decode to more than this are decoded one at a time, so that a pool of threads stays small."""
+BAND_PIXELS = 4_000_000
 
 _OPENERS = {
     "jpeg": ("PIL.JpegImagePlugin", "jpeg_factory"),
@@ -131,12 +132,8 @@ def _read(content: bytes, uri: str, shorter_side: int | None) -> tuple[Image.Ima
         if shorter_side is not None:
             picture.draft(None, (shorter_side, shorter_side))  # only JPEG can; the others ignore it
         with _large if picture.width * picture.height > LARGE_PIXELS else nullcontext():
-            if name == "tiff":  # its EXIF has to be read before the file is closed, and Pillow turns it upright itself
-                orientation, facts = 1, _exif(picture)[1]
-                picture.load()
-            else:
-                picture.load()
-                orientation, facts = _exif(picture)
+            picture.load()
+            orientation, facts = _exif(picture)  # after loading: Pillow turns TIFF upright while it does that
             rgb = _to_rgb(picture, uri, shorter_side)
     if orientation in _UPRIGHT:
         rgb = rgb.transpose(_UPRIGHT[orientation])
@@ -241,10 +238,10 @@ def _to_rgb(picture: Image.Image, uri: str, shorter_side: int | None) -> Image.I
     factor = min(picture.size) // shorter_side if shorter_side is not None else 1
     if factor < 2 or picture.width * picture.height <= LARGE_PIXELS:
         return _convert(picture, uri, value_range)
-    # A copy of a large picture can take a gigabyte: convert and average it in bands of about four megapixels.
+    # A converted copy of the whole can take a gigabyte: convert and average it in bands.
     width, height = picture.size
     small = Image.new("RGB", (math.ceil(width / factor), math.ceil(height / factor)))
-    band = factor * max(1, 4_000_000 // (width * factor))
+    band = factor * max(1, BAND_PIXELS // (width * factor))
     for top in range(0, height, band):
         part = picture.crop((0, top, width, min(top + band, height)))
         small.paste(_convert(part, uri, value_range).reduce(factor), (0, top // factor))
@@ -254,9 +251,12 @@ def _to_rgb(picture: Image.Image, uri: str, shorter_side: int | None) -> Image.I
 def _convert(picture: Image.Image, uri: str, value_range: tuple[float, float] | None) -> Image.Image:
     if value_range is not None:
         low, high = value_range
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float32), nan=low, posinf=high, neginf=low)
-        scaled = (values - low) * (255 / max(high - low, 1e-30))
-        return Image.fromarray(np.clip(scaled + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+        values = np.array(picture, dtype=np.float32)
+        np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)
+        values -= low
+        values *= 255 / max(high - low, 1e-30)
+        values += 0.5
+        return Image.fromarray(np.clip(values, 0, 255, out=values).astype(np.uint8)).convert("RGB")
     try:
         if picture.has_transparency_data:
             layer = picture.convert("RGBA")

@@ -164,7 +164,7 @@ def _check(manifest: Manifest) -> None:
     wanted = {(name, modality) for name in names for modality in manifest.modalities}
     for space, modality in sorted(wanted ^ calibrated):
         what = "is missing" if (space, modality) in wanted else "belongs to no space and graph of this bundle"
-        raise BundleError(f"calibration.{space}.{modality} {what}")
+        raise BundleError(f"{_join(_join('calibration', space), modality)} {what}")
     for space, modality in sorted(wanted):
         if not manifest.calibration[space][modality].slope > 0:
             raise BundleError(f"calibration.{space}.{modality}.slope must be above 0: a better score is more probable")
@@ -208,7 +208,9 @@ def _parse_record(where: str, value: Any, wanted: type) -> Any:
     hints = typing.get_type_hints(wanted)
     for key in value:
         if key not in hints:
-            raise BundleError(f"{_join(where, key)} is not a field of bundle format {FORMAT_VERSION}: correct or remove it")
+            raise BundleError(
+                f"{_join(where, key)} is not a field of bundle format {FORMAT_VERSION}: correct or remove it"
+            )
     for field in dataclasses.fields(wanted):
         optional = (field.default, field.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
         if field.name not in value and not optional:

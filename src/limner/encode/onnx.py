@@ -94,8 +94,8 @@ class OnnxEncoder:
             raise InputError(
                 f"model {self.bundle.manifest.name} has no {space} scores of {question} questions"
             ) from None
-        # The logistic function written with tanh, which does not overflow.
-        return 0.5 + 0.5 * np.tanh(0.5 * (calibration.slope * np.asarray(scores) + calibration.offset))
+        exponent = calibration.slope * np.asarray(scores) + calibration.offset
+        return 1 / (1 + np.exp(-np.clip(exponent, -80, 80)))  # beyond, exp overflows float32
 
     @property
     def _image(self) -> ImageInput:
@@ -148,8 +148,8 @@ def _open_graph(path: Path, batch: Arrays, spaces: Sequence[Space], threads: int
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's exceptions have no base of their own
         raise BundleError(f"{path} cannot be loaded: {_first_line(error)}: convert the model again") from None
-    wanted = {name: f"tensor({array.dtype})" for name, array in batch.items()}
-    given = {node.name: node.type for node in session.get_inputs()}
+    wanted = ", ".join(f"{name} tensor({array.dtype})" for name, array in batch.items())
+    given = ", ".join(f"{node.name} {node.type}" for node in session.get_inputs())
     if given != wanted:
         raise BundleError(f"{path} must have the input {wanted}, not {given}: convert the model again")
     missing = {space.name for space in spaces} - {node.name for node in session.get_outputs()}

@@ -48,9 +48,10 @@ class Tokenizer:
         except TypeError:
             raise InputError(f"the text {text!r:.60} is not valid Unicode: give it as UTF-8") from None
         if len(ids) > self.context_length:
+            fits = len(text) * self.context_length // len(ids)
             raise InputError(
-                f"the text has {len(ids)} tokens and the model reads {self.context_length} at most: "
-                f"shorten it to about {self._words_that_fit(text, len(ids))} words ({text!r:.60}...)"
+                f"the text {text!r:.60}... has {len(ids)} tokens and the model reads {self.context_length} at most: "
+                f"shorten it to about {fits} of its {len(text)} characters"
             )
         if len(ids) == self._backend.num_special_tokens_to_add(is_pair=False):
             raise InputError("the text is empty: give it at least one word")
@@ -67,9 +68,6 @@ class Tokenizer:
     def to_json(self) -> bytes:
         """The content of a `tokenizer.json`."""
         return str(self._backend.to_str()).encode()
-
-    def _words_that_fit(self, text: str, tokens: int) -> int:
-        return max(1, len(text.split()) * self.context_length // tokens)
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int, context_length: int) -> Tokenizer:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limner.core.errors import InputError
-from limner.core.types import Floats, Integers
+from limner.core.types import Floats, Integers, Run
 from limner.eval.intervals import Sample
 from limner.eval.metrics import (
     NDCG,
@@ -110,6 +110,18 @@ def similarity_blocks(queries: Floats, pool: Floats) -> Iterator[Floats]:
     step = max(1, BLOCK_SCORES // max(1, len(pool)))
     for start in range(0, len(queries), step):
         yield queries[start : start + step] @ pool.T
+
+
+def top_run(queries: Floats, pool: Floats, query_ids: Sequence[str], pool_ids: Sequence[str], depth: int) -> Run:
+    """The `depth` best of the pool for each query, (n, d) and (m, d), as a Run."""
+    depth = min(depth, len(pool))
+    scores: dict[str, dict[str, float]] = {}
+    names = iter(query_ids)
+    for block in similarity_blocks(queries, pool):
+        best = np.argpartition(block, -depth, axis=1)[:, -depth:]
+        for columns, values in zip(best.tolist(), np.take_along_axis(block, best, axis=1).tolist(), strict=True):
+            scores[next(names)] = {pool_ids[column]: value for column, value in zip(columns, values, strict=True)}
+    return Run(scores)
 
 
 def rank_relevant(blocks: Iterable[Floats], relevant: Integers) -> Judged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,12 +10,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from limner.core.errors import InputError
 from limner.core.runtime import cpu_count
 from limner.core.types import Item
 from limner.data.content import read_bytes
 from limner.data.pictures import read_picture
 
 Bytes = npt.NDArray[np.uint8]
+
+
+def cached_array(make: Callable[[], Bytes], path: Path) -> Bytes:
+    """What `make` gives, kept at `path` and memory-mapped."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial.npy")
+        np.save(partial, make())
+        partial.rename(path)
+    cached: Bytes = np.load(path, mmap_mode="r")
+    return cached
 
 
 def cached_pictures(items: Sequence[Item], path: Path, size: int) -> Bytes:
@@ -28,15 +40,13 @@ def cached_pictures(items: Sequence[Item], path: Path, size: int) -> Bytes:
         picture, _ = read_picture(read_bytes(items[row].uri), items[row].uri, shorter_side=size)
         pictures[row] = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
 
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npy")
-        pictures = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(items), size, size, 3))
+    def make() -> Bytes:
         with ThreadPoolExecutor(cpu_count()) as pool:
             list(pool.map(decode, range(len(items))))
-        pictures.flush()
-        partial.rename(path)
-    cached = np.load(path, mmap_mode="r")
+        return pictures
+
+    pictures = np.empty((len(items), size, size, 3) if not path.exists() else 0, np.uint8)
+    cached = cached_array(make, path)
     if len(cached) != len(items):
-        raise ValueError(f"{path} holds {len(cached)} pictures, {len(items)} are wanted: delete it to make it anew")
+        raise InputError(f"{path}: holds {len(cached)} pictures, {len(items)} are wanted; delete it to make it anew")
     return cached

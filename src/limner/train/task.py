@@ -55,7 +55,7 @@ class Task:
             losses = self.losses(self.model, batch)
         self.optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_((p for group in self.optimiser.param_groups for p in group["params"]), self.settings.clip)
+        nn.utils.clip_grad_norm_((p for p in self.model.parameters() if p.requires_grad), self.settings.clip)
         self.optimiser.step()
         self._average(number)
         return {name: loss.item() for name, loss in losses.items()}

@@ -53,6 +53,8 @@ def _coco(table: str, whole: Mapping[str, Any], split: str | None, images: str |
     """{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}: one file is one split."""
     texts: dict[Any, list[str]] = {record["id"]: [] for record in whole["images"]}
     for annotation in whole["annotations"]:
+        if annotation["image_id"] not in texts:
+            raise SourceError(f"{table}: a caption names image {annotation['image_id']}, which the file does not list")
         texts[annotation["image_id"]].append(annotation["caption"])
     found = _COCO_NAME.fullmatch(Path(table).stem)
     part = found[1] if found else Path(table).stem

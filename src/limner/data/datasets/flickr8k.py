@@ -52,10 +52,10 @@ def read_flickr8k(folder: str | Path, split: str | None, images: str | Path | No
 
 def _text_folder(folder: str | Path) -> str | None:
     """Where the table is: the texts and the photographs came as two archives."""
-    for place in (os.path.abspath(os.path.expanduser(folder)),):
-        for below in ("", "Flickr8k_text"):
-            if os.path.isfile(os.path.join(place, below, TABLE)):
-                return os.path.join(place, below)
+    whole = os.path.abspath(os.path.expanduser(folder))
+    for place in (whole, os.path.join(whole, "Flickr8k_text")):
+        if os.path.isfile(os.path.join(place, TABLE)):
+            return place
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from limner.core.errors import SourceError
@@ -32,9 +33,13 @@ def locate_pictures(
     for place in places:
         for way in range(len(names[0])):
             if any(stamp_or_none(_uri(place, ways[way])) for ways in names[:_TRIED]):
-                return lambda ways, place=place, way=way: _uri(place, ways[way])  # type: ignore[misc]
+                return partial(_nth_uri, place, way)
     where = f"in {places[0]}" if images is not None else "near it"
     raise SourceError(f"{table}: its pictures ({names[0][0]}, ...) are not {where}; say which folder or tar holds them")
+
+
+def _nth_uri(place: str, way: int, ways: Sequence[str]) -> str:
+    return _uri(place, ways[way])
 
 
 def _uri(place: str, name: str) -> str:

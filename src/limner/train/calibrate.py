@@ -1,0 +1,58 @@
+"""From cosine to probability: fitted on a validation split, with the very graphs that will be shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from limner.core.protocols import Encoder
+from limner.core.types import Dense, Floats, Modality
+from limner.data.content import read_bytes
+from limner.data.datasets import Dataset
+from limner.data.pictures import read_picture
+from limner.encode.manifest import Calibration
+from limner.eval.calibration import fit_logistic
+
+PRIOR = 0.1
+"""A probability answers: of pictures that score like this, how many fit, if one in ten fits at all?"""
+
+_BATCH = 50
+_PART = 0.75
+"""Side of the two corners of a picture that count as two pictures of one scene."""
+
+
+def calibrate(encoder: Encoder, dataset: Dataset, space: str) -> dict[Modality, Calibration]:
+    """For text questions: captions against their own picture and all others. For picture questions: two
+    overlapping corners of one photograph against corners of different ones."""
+    pictures = [read_picture(read_bytes(item.uri), item.uri)[0] for item in dataset.items]
+    images = _encode(encoder, "image", pictures, space)
+    captions = _encode(encoder, "text", [text for item in dataset.items for text in item.texts], space)
+    owner = np.repeat(np.arange(len(pictures)), [len(item.texts) for item in dataset.items])
+    scores = captions @ images.T
+    own = np.zeros(scores.shape, np.bool_)
+    own[np.arange(len(owner)), owner] = True
+    lefts, rights = (_encode(encoder, "image", (_corner(one, end) for one in pictures), space) for end in (0, 1))
+    corners, same = lefts @ rights.T, np.eye(len(pictures), dtype=np.bool_)
+    return {
+        "text": Calibration(*fit_logistic(scores[own], scores[~own], PRIOR)),
+        "image": Calibration(*fit_logistic(corners[same], corners[~same], PRIOR)),
+    }
+
+
+def _corner(picture: Image.Image, end: int) -> Image.Image:
+    width, height = picture.size
+    left, top = end * (1 - _PART) * width, end * (1 - _PART) * height
+    return picture.crop((int(left), int(top), int(left + _PART * width), int(top + _PART * height)))
+
+
+def _encode(encoder: Encoder, modality: Modality, contents: Iterable[Any], space: str) -> Floats:
+    prepared = [encoder.prepare(modality, content) for content in contents]
+    parts = []
+    for start in range(0, len(prepared), _BATCH):
+        vectors = encoder.encode(modality, prepared[start : start + _BATCH])[space]
+        assert isinstance(vectors, Dense)
+        parts.append(vectors.values)
+    return np.concatenate(parts)
