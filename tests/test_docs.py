@@ -8,7 +8,8 @@ unless the page shows how to index:
     ```json      must parse
     ```text      is shown only
 
-In compared output, `...` stands for anything.
+In compared output, `...` stands for anything, a time in parentheses for any time, and a decimal number
+for what is as near as processors may differ.
 """
 
 from __future__ import annotations
@@ -37,7 +38,21 @@ NOT_RUN = ("pip ", "make ", "git ")
 
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
-CHECKER = doctest.OutputChecker()
+TIME = re.compile(r"\((?:\d+ (?:h|min) )*\d+ (?:min|s)\)")
+DECIMAL = re.compile(r"\d+\.\d+")
+TOLERANCE = 0.05
+
+
+class Checker(doctest.OutputChecker):
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        want, got = (TIME.sub("(some time)", text) for text in (want, got))
+        wanted, found = DECIMAL.findall(want), DECIMAL.findall(got)
+        if len(wanted) == len(found) and all(
+            abs(float(one) - float(other)) <= TOLERANCE for one, other in zip(wanted, found, strict=True)
+        ):
+            numbers = iter(wanted)
+            got = DECIMAL.sub(lambda _: next(numbers), got)
+        return super().check_output(want, got, optionflags | doctest.ELLIPSIS)
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ def run_console(snippet: Snippet, place: str) -> None:
         done = subprocess.run(["bash", "-c", command], **shell)
         assert done.returncode == 0, f"{place}: $ {command}\n{done.stdout}"
         if shown.strip():
-            same = CHECKER.check_output(shown.rstrip() + "\n", done.stdout.rstrip() + "\n", doctest.ELLIPSIS)
+            same = Checker().check_output(shown.rstrip() + "\n", done.stdout.rstrip() + "\n", 0)
             assert same, f"{place}: $ {command}\nprints\n{done.stdout}\nbut the page shows\n{shown}"
 
 
@@ -103,7 +118,7 @@ def run_python(snippet: Snippet, place: str, names: dict[str, object]) -> None:
         return
     test = doctest.DocTestParser().get_doctest(snippet.body, names, place, place, snippet.line)
     told: list[str] = []
-    runner = doctest.DocTestRunner(CHECKER, optionflags=doctest.ELLIPSIS)
+    runner = doctest.DocTestRunner(Checker())
     result = runner.run(test, out=told.append, clear_globs=False)
     names.update(test.globs)
     assert not result.failed, "".join(told)
@@ -137,6 +152,21 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_generated_pages_are_current() -> None:
     for name, write in runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"].items():
         assert (ROOT / "docs" / name).read_text(encoding="utf-8") == write(), f"docs/{name} is stale: make docs"
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("1  0.91  a.jpg", "1  0.93  a.jpg", True),
+        ("1  0.91  a.jpg", "1  0.81  a.jpg", False),
+        ("1  0.91  a.jpg", "1  0.91  b.jpg", False),
+        ("a: 3 added (1 s)", "a: 3 added (2 min 4 s)", True),
+        ("a: 3 added (1 s)", "a: 4 added (1 s)", False),
+        ("1  ...  a.jpg\n...", "1  0.93  a.jpg\n2  0.10  b.jpg", True),
+    ],
+)
+def test_how_output_is_compared(shown: str, printed: str, same: bool) -> None:
+    assert Checker().check_output(shown + "\n", printed + "\n", 0) == same
 
 
 def test_console_block_is_read_as_commands_and_outputs() -> None:

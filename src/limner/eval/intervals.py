@@ -97,7 +97,7 @@ def difference(first: npt.ArrayLike, second: npt.ArrayLike) -> Doubles:
 
 def p_value(observed: float, swapped: Doubles) -> float:
     """Two-sided: the share of random swaps (draws,) that differ at least as much; never 0 for finite draws."""
-    as_large = np.count_nonzero(np.abs(swapped) >= abs(observed) - 1e-12)  # less the rounding of a sum
+    as_large = np.count_nonzero(np.abs(swapped) >= abs(observed) * (1 - 1e-9))  # less the rounding of sums
     return float((1 + as_large) / (1 + swapped.size))
 
 

@@ -9,7 +9,7 @@ the teacher alone; labelled ones say "a photo of a LABEL"; drawn scenes bring sh
     python -m limner.recipes.small --data DATA --out runs/small
 
 DATA holds flickr8k/, photo-pool/ (images.tar + captions.jsonl each) and teachers/imagenet-backbone.onnx.
-About 90 minutes on two cores; a run that was stopped goes on. Uses a GPU where there is one.
+About an hour on two idle cores; a run that was stopped goes on. Uses a GPU where there is one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Small:
     words: Optimiser = Optimiser(rate=1e-3, steps=1500, warmup=100)
     words_batch: int = 384
     words_shares: tuple[float, ...] = (0.7, 0.15, 0.15)  # Flickr8k, photo pool, scenes
-    sight: Optimiser = Optimiser(rate=1.5e-3, steps=2000, warmup=200)
+    sight: Optimiser = Optimiser(rate=1.5e-3, steps=1300, warmup=150)
     sight_batch: int = 192
     sight_shares: tuple[float, ...] = (0.6, 0.3, 0.1)
 
