@@ -75,7 +75,7 @@ def test_take_gives_vectors_of_items(catalogue: Catalogue) -> None:
 def test_what_is_not_finite_is_refused(catalogue: Catalogue, value: float) -> None:
     vectors = vectors_of([1, 2])
     vectors[1, 3] = value
-    with pytest.raises(InputError, match="NaN or infinity"):
+    with pytest.raises(InputError, match="space image: a vector holds NaN or infinity"):
         store_of(catalogue).add(np.array([1, 2]), vectors)
 
 
@@ -260,6 +260,21 @@ def test_a_flipped_bit_is_found(catalogue: Catalogue, monkeypatch: pytest.Monkey
     monkeypatch.setattr(vectors_module, "VERIFIED_BYTES", 10)
     assert len(store_of(catalogue).blocks()) == 1, "a large store is not read whole on opening"
     assert len(store_of(catalogue).verify()) == 1
+
+
+def test_what_is_damaged_can_be_dropped_and_made_again(catalogue: Catalogue) -> None:
+    store = store_of(catalogue)
+    keys = catalogue.put([Entry(Item(f"/{name}")) for name in "abcd"])
+    store.add(keys[:2], vectors_of(keys[:2]))
+    path = only_file(catalogue)
+    store.add(keys[2:], vectors_of(keys[2:]))
+    assert store.drop_damaged() == 0
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert store.drop_damaged() == 1
+    assert store.placed().tolist() == keys[2:].tolist()
+    assert catalogue.shards.missing("model", "image").tolist() == keys[:2].tolist()
+    store.add(keys[:2], vectors_of(keys[:2]))
+    assert contents(store_of(catalogue)) == expected(keys.tolist())
 
 
 def test_merging_never_gives_damage_a_new_checksum(catalogue: Catalogue) -> None:

@@ -110,8 +110,8 @@ def _split(uri: str) -> tuple[str, str]:
 
 def _read_file(path: str, uri: str) -> bytes:
     status = os.stat(path)  # before opening: opening a pipe would wait for its writer
-    if stat.S_ISDIR(status.st_mode) and not os.access(path, os.R_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, "folder", path)
+    if stat.S_ISDIR(status.st_mode):
+        os.scandir(path).close()  # raises where the folder may not be entered: that is the reason then
     if not stat.S_ISREG(status.st_mode):
         raise PictureError(uri, "not a picture")
     _check_size(status.st_size, uri)

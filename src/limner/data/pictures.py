@@ -4,7 +4,7 @@ Every failure is a `PictureError` with one of these reasons, whatever the decode
 
     not a picture                                   no known picture format starts like this
     truncated or damaged                            the format is known, its content is not whole
-    too many pixels (N megapixels, limit 200)       refused by its header, before decoding
+    too many pixels (N megapixels, limit 200)       refused by its header; WebP has a limit of 50
     metadata too large                              a text or profile that unpacks without end
     colours not understood (MODE)                   a colour model that Pillow cannot turn into RGB
     HEIC, but pillow-heif is not installed
@@ -36,6 +36,8 @@ PICTURE_SUFFIXES = frozenset(
     | {".heic", ".heif", ".hif", ".avif"}
 )
 MAX_PIXELS = 200_000_000
+MAX_WEBP_PIXELS = 50_000_000
+"""Lower, since decoding WebP takes four copies of the picture at once, four bytes a pixel each."""
 LARGE_PIXELS = 25_000_000
 """Pictures that decode to more than this are decoded one at a time, so that a pool of threads stays small."""
 BAND_PIXELS = 4_000_000
@@ -127,8 +129,9 @@ def _read(content: bytes, uri: str, shorter_side: int | None) -> tuple[Image.Ima
         raise PictureError(uri, "truncated or damaged")
     with _opener(name, uri)(io.BytesIO(content)) as picture:
         width, height = picture.size
-        if width * height > MAX_PIXELS:
-            raise PictureError(uri, _too_many_pixels(width * height))
+        limit = MAX_WEBP_PIXELS if name == "webp" else MAX_PIXELS
+        if width * height > limit:
+            raise PictureError(uri, _too_many_pixels(width * height, limit))
         if shorter_side is not None:
             picture.draft(None, (shorter_side, shorter_side))  # only JPEG can; the others ignore it
         with _large if picture.width * picture.height > LARGE_PIXELS else nullcontext():
@@ -182,14 +185,14 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, Image.DecompressionBombError):
         pixels = re.search(r"\((\d+) pixels\)", text)
-        return _too_many_pixels(int(pixels[1]) if pixels else MAX_PIXELS)
+        return _too_many_pixels(int(pixels[1]) if pixels else MAX_PIXELS, MAX_PIXELS)
     if isinstance(error, ValueError) and "too large" in text and "MAX_TEXT" in text:
         return "metadata too large"
     return "truncated or damaged"
 
 
-def _too_many_pixels(pixels: int) -> str:
-    return f"too many pixels ({pixels // 1_000_000} megapixels, limit {MAX_PIXELS // 1_000_000})"
+def _too_many_pixels(pixels: int, limit: int) -> str:
+    return f"too many pixels ({pixels // 1_000_000} megapixels, limit {limit // 1_000_000})"
 
 
 def _jpeg_ends(content: bytes) -> bool:

@@ -103,7 +103,7 @@ def encode_stream(
         while batch := list(islice(source, batch_size)):
             outcomes = [pool.submit(prepare, item) for item in batch]
             under_way.append(model.submit(encode, batch, outcomes))
-            while under_way and (len(under_way) == _AHEAD or under_way[0].done()):
+            if len(under_way) == _AHEAD:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()

@@ -15,7 +15,7 @@ import numpy as np
 
 from limner.core.errors import CollectionError, InputError
 from limner.core.query import Predicate
-from limner.core.types import Integers, Item, Stamp
+from limner.core.types import Integers, Item
 from limner.index.database import Database, encodable
 from limner.index.ledger import ShardLedger, integers, touch
 from limner.index.predicate import BUILT_IN, compile_predicate, field_names
@@ -26,8 +26,11 @@ from limner.index.records import (
     Model,
     Skipped,
     check_value,
-    regions_from_json,
+    item_from_row,
+    known_from_row,
     regions_to_json,
+    stamp_columns,
+    stamp_of,
 )
 
 Value = TypeVar("Value")
@@ -113,7 +116,7 @@ class Catalogue(Database):
                     f" FROM items WHERE key IN ({marks})",
                     chunk,
                 ):
-                    items[key] = _item(row, fields.get(key, {}))
+                    items[key] = item_from_row(row, fields.get(key, {}))
         return items
 
     def each(self, keys: Iterable[int]) -> Iterator[Item]:
@@ -130,7 +133,7 @@ class Catalogue(Database):
     def known(self, uris: Iterable[str]) -> dict[str, Known]:
         """What is known of the items at these places, by uri."""
         with self.reading() as connection:
-            found = map(_known, _look_up(connection, f"{_KNOWN} uri", uris))
+            found = map(known_from_row, _look_up(connection, f"{_KNOWN} uri", uris))
             return {known.uri: known for known in found}
 
     def known_contents(self, content_hashes: Iterable[str]) -> dict[str, list[Known]]:
@@ -138,7 +141,7 @@ class Catalogue(Database):
         found: dict[str, list[Known]] = {}
         with self.reading() as connection:
             for row in _look_up(connection, f"{_KNOWN} content_hash", content_hashes):
-                found.setdefault(row[5], []).append(_known(row))
+                found.setdefault(row[5], []).append(known_from_row(row))
         return found
 
     def select(self, where: Predicate | None = None) -> Integers:
@@ -163,7 +166,7 @@ class Catalogue(Database):
 
     def under(self, path: str | Path) -> Integers:
         """Keys of the items, vanished ones too, whose uri is this file, lies in this folder, archive or table."""
-        place = str(path)
+        place = str(path).rstrip(os.sep)
         ranges = [(place + os.sep, place + chr(ord(os.sep) + 1)), (place + "::", place + ":;")]
         with self.reading() as connection:
             found = connection.execute(
@@ -214,7 +217,7 @@ class Catalogue(Database):
             connection.executemany(
                 "INSERT OR REPLACE INTO skipped (uri, reason, size, modified_ns)"
                 " VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
-                ((encodable(one.uri), encodable(one.reason), *_stamp_columns(one.stamp)) for one in skipped),
+                ((encodable(one.uri), encodable(one.reason), *stamp_columns(one.stamp)) for one in skipped),
             )
 
     def forget_skipped(self, uris: Iterable[str]) -> None:
@@ -231,7 +234,7 @@ class Catalogue(Database):
                 rows = connection.execute(f"{query} ORDER BY uri").fetchall()
             else:
                 rows = list(_look_up(connection, f"{query} WHERE uri", uris))
-        return {uri: Skipped(uri, reason, _stamp(*stamp)) for uri, reason, *stamp in rows}
+        return {uri: Skipped(uri, reason, stamp_of(*stamp)) for uri, reason, *stamp in rows}
 
     # Jobs
 
@@ -300,7 +303,9 @@ class Catalogue(Database):
         ids = [entry.item.id for entry in entries]
         _check_unique(uris, "uri")
         _check_unique([id for id in ids if id], "id")
-        by_id = {known.id: known for known in map(_known, _look_up(connection, f"{_KNOWN} id", filter(None, ids)))}
+        by_id = {
+            known.id: known for known in map(known_from_row, _look_up(connection, f"{_KNOWN} id", filter(None, ids)))
+        }
         by_uri = self.known(uris)
         claimed = {known.key for known in by_id.values()}
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'items'").fetchone()
@@ -355,29 +360,10 @@ def _item_row(key: int, id: str, entry: Entry) -> tuple[object, ...]:
         item.modality,
         json.dumps(item.texts),
         regions_to_json(item.regions),
-        *_stamp_columns(item.stamp),
+        *stamp_columns(item.stamp),
         entry.content_hash,
         entry.digest,
     )
-
-
-def _item(row: Sequence[Any], fields: Mapping[str, str | int | float]) -> Item:
-    id, uri, modality, texts, regions, size, modified_ns = row
-    stamp = _stamp(size, modified_ns)
-    return Item(uri, id, modality, tuple(json.loads(texts)), fields, regions_from_json(regions), stamp)
-
-
-def _known(row: Sequence[Any]) -> Known:
-    key, id, uri, size, modified_ns, content_hash, digest, vanished = row
-    return Known(key, id, uri, _stamp(size, modified_ns), content_hash, digest, bool(vanished))
-
-
-def _stamp(size: int | None, modified_ns: int | None) -> Stamp | None:
-    return None if size is None or modified_ns is None else Stamp(size, modified_ns)
-
-
-def _stamp_columns(stamp: Stamp | None) -> tuple[int | None, int | None]:
-    return (None, None) if stamp is None else (stamp.size, stamp.modified_ns)
 
 
 def _look_up(connection: sqlite3.Connection, query: str, texts: Iterable[str]) -> Iterator[tuple[Any, ...]]:

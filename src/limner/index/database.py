@@ -12,7 +12,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from limner.core.errors import CollectionBusy, CollectionError, StorageError
@@ -125,7 +125,7 @@ class Database:
                 connection.execute("COMMIT")
             finally:
                 self._here.connection = outer
-                if connection.in_transaction:
+                with suppress(sqlite3.Error):  # of a disk that fails; the error that led here says more
                     connection.rollback()
                 self._idle.append(connection)
                 if self._closed:
@@ -195,7 +195,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
 
 def _translate(error: sqlite3.Error, path: Path) -> CollectionError | None:
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
             return CollectionBusy(f"{path}: another program holds it; try again when it is done")
         case sqlite3.SQLITE_FULL:
             return StorageError(f"{path}: the disk is full; free some space and run the command again")

@@ -9,7 +9,7 @@ import numpy as np
 from limner.core.errors import InputError
 from limner.core.types import Dense, Floats, Integers, Representation, Space
 from limner.index.ledger import locate
-from limner.index.vectors import Block, VectorStore
+from limner.index.vectors import Block, VectorStore, fitted
 
 _QUERIES = 256
 """So many queries share one pass over the vectors."""
@@ -22,9 +22,6 @@ _GATHER_BELOW = 0.25
 """Where fewer rows of a stretch are wanted than this share, copying those out beats scoring them all."""
 
 _RESCORED_NUMBERS = 1 << 20
-
-_LONGEST = 1e18
-"""Dot products of longer vectors overflow float32."""
 
 
 class DenseIndex:
@@ -62,7 +59,7 @@ class DenseIndex:
             raise InputError(f"k is {k}; it must be at least 1")
         if among is not None and np.any(np.diff(among) <= 0):
             raise InputError("among: the ids must ascend, each once")
-        values = self._values(queries)
+        values = fitted(self._values(queries), self.space)
         blocks = self._store.blocks()
         found = []
         for start in range(0, len(values), _QUERIES):
@@ -76,17 +73,7 @@ class DenseIndex:
     def _values(self, representation: Representation) -> Floats:
         if not isinstance(representation, Dense):
             raise InputError(f"space {self.space.name}: needs Dense, not {type(representation).__name__}")
-        values = np.asarray(representation.values, np.float32)
-        if values.ndim != 2 or values.shape[1] != self.space.size:
-            raise InputError(f"space {self.space.name}: needs shape (n, {self.space.size}), not {values.shape}")
-        lengths = np.linalg.norm(values.astype(np.float64), axis=1)
-        if not np.isfinite(lengths).all():
-            raise InputError(f"space {self.space.name}: a vector holds NaN or infinity")
-        if self.space.similarity == "cosine":
-            return _unit(values, lengths)
-        if lengths.max(initial=0.0) > _LONGEST:
-            raise InputError(f"space {self.space.name}: a vector is longer than {_LONGEST:g}; scale it down")
-        return values
+        return representation.values
 
 
 class _Best:
@@ -173,10 +160,3 @@ def _eligible(block: Block, among: Integers | None) -> Integers | None:
     first, end = np.searchsorted(among, (block.keys[0], block.keys[-1] + 1))
     rows = locate(block.keys, among[first:end])
     return rows if block.live is None else rows[block.live[rows]]
-
-
-def _unit(vectors: Floats, lengths: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Floats:
-    """Vectors of length 1. What has that length already (or is zero) stays bit for bit, so that twice is once."""
-    divisors = np.where((np.abs(lengths - 1) < 1e-6) | (lengths == 0), 1, lengths)
-    scaled: Floats = (vectors / divisors[:, None]).astype(np.float32)
-    return scaled

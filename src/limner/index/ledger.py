@@ -78,9 +78,13 @@ class ShardLedger:
         """Keys, ascending, of the items that have not vanished and have no vector in this space."""
         with self._database.reading() as connection:
             items = integers(connection.execute("SELECT key FROM items WHERE NOT vanished ORDER BY key"))
-            view = self.view(fingerprint, space)
-        placed = [np.delete(shard.keys, shard.dead) for shard in view.shards]
-        return np.setdiff1d(items, np.concatenate(placed), assume_unique=True) if placed else items
+            return np.setdiff1d(items, self.placed(fingerprint, space), assume_unique=True)
+
+    def placed(self, fingerprint: str, space: str) -> Integers:
+        """Keys, ascending, of the items that have a vector in this space, vanished ones too."""
+        shards = self.view(fingerprint, space).shards
+        alive = [np.delete(shard.keys, shard.dead) for shard in shards]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *alive]))
 
     def add(self, fingerprint: str, space: str, file: ShardFile, keys: Integers) -> None:
         """Let a file count. `keys` ascend; rows that these items had in this space before are dead from now on."""

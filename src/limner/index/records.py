@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,7 +77,7 @@ class Job:
 def digest(item: Item) -> str:
     """A short text that changes when the id, modality, texts, fields or regions of `item` do (not its bytes)."""
     fields = [[name, item.fields[name]] for name in sorted(item.fields)]
-    said = json.dumps([item.id, item.modality, item.texts, fields, regions_to_json(item.regions)])
+    said = json.dumps([item.id, item.modality, item.texts, fields, regions_to_json(item.regions)], default=repr)
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
@@ -90,6 +90,26 @@ def check_value(value: FieldValue, name: str, uri: str) -> FieldValue:
     if isinstance(value, int | float) and not math.isnan(value):
         return value
     raise InputError(f"{uri}: field {name!r} is {value!r}, neither text nor a number; leave it out")
+
+
+def item_from_row(row: Sequence[Any], fields: Mapping[str, FieldValue]) -> Item:
+    """An item from its columns: id, uri, modality, texts, regions, size, modified_ns."""
+    id, uri, modality, texts, regions, *stamp = row
+    return Item(uri, id, modality, tuple(json.loads(texts)), fields, regions_from_json(regions), stamp_of(*stamp))
+
+
+def known_from_row(row: Sequence[Any]) -> Known:
+    """From the columns key, id, uri, size, modified_ns, content_hash, digest, vanished."""
+    key, id, uri, size, modified_ns, content_hash, digest, vanished = row
+    return Known(key, id, uri, stamp_of(size, modified_ns), content_hash, digest, bool(vanished))
+
+
+def stamp_of(size: int | None, modified_ns: int | None) -> Stamp | None:
+    return None if size is None or modified_ns is None else Stamp(size, modified_ns)
+
+
+def stamp_columns(stamp: Stamp | None) -> tuple[int | None, int | None]:
+    return (None, None) if stamp is None else (stamp.size, stamp.modified_ns)
 
 
 def regions_to_json(regions: tuple[Region, ...]) -> str:

@@ -24,6 +24,9 @@ MERGED_SHARDS = 16
 LARGE_SHARD_ROWS = 1 << 18
 """A shard of this size is merged no more, only rewritten when half of it is dead."""
 
+LONGEST_VECTOR = 1e18
+"""Dot products of longer vectors overflow float32."""
+
 _COPIED_ROWS = 1 << 14
 
 
@@ -70,13 +73,16 @@ class VectorStore:
         return opened.blocks
 
     def add(self, keys: Integers, vectors: Floats) -> None:
-        """Add or replace. `keys` (n,) int64, each once; `vectors` (n, d) float32.
+        """Add or replace. `keys` (n,) int64, each once; `vectors` (n, d), kept as `fitted` makes them.
 
-        Raises InputError for a wrong shape, a repeated key or a number that is not finite; StorageError.
+        Raises InputError for vectors that do not fit the space or a repeated key; StorageError.
         """
         keys = np.asarray(keys, np.int64)
-        vectors = np.asarray(vectors, np.float32)
-        self._check(keys, vectors)
+        vectors = fitted(vectors, self.space)
+        if keys.shape != vectors.shape[:1]:
+            raise InputError(f"space {self.space.name}: {keys.shape} ids for {len(vectors)} vectors; give one for each")
+        if len(np.unique(keys)) != len(keys):
+            raise InputError(f"space {self.space.name}: an id occurs twice among those to add; give each once")
         if not len(keys):
             return
         order = np.argsort(keys, kind="stable")
@@ -113,32 +119,19 @@ class VectorStore:
 
     def verify(self) -> list[str]:
         """Test the checksum of every file; returns a line for each that is damaged."""
-        problems = []
-        for shard in self._view().shards:
-            try:
-                self._folder.verify(shard.file)
-            except CollectionError as error:
-                problems.append(str(error))
-        return problems
+        return [line for _, line in self._damaged()]
 
     def drop_damaged(self) -> int:
         """Forget the shards whose checksum is wrong, so that their items count as missing. Returns how many."""
-        damaged = []
-        for shard in self._view().shards:
-            try:
-                self._folder.verify(shard.file)
-            except CollectionError:
-                damaged.append(shard)
-        if damaged:
-            with self._catalogue.transaction():
-                empty = np.empty(0, np.int64)
-                self._catalogue.shards.replace(damaged, self._fingerprint, self.space.name, None, empty)
-        return len(damaged)
+        shards = [shard for shard, _ in self._damaged()]
+        if shards:
+            nothing = np.empty(0, np.int64)
+            self._catalogue.shards.replace(shards, self._fingerprint, self.space.name, None, nothing)
+        return len(shards)
 
     def placed(self) -> Integers:
         """Keys, ascending, of the items that have a vector here, vanished ones too."""
-        shards = self._view().shards
-        return np.sort(np.concatenate([np.empty(0, np.int64), *(np.delete(one.keys, one.dead) for one in shards)]))
+        return self._catalogue.shards.placed(self._fingerprint, self.space.name)
 
     def stats(self) -> dict[str, int]:
         """`vectors` that a search can find, `dead` rows, `shards` and their `bytes`."""
@@ -163,16 +156,12 @@ class VectorStore:
     def _view(self) -> View:
         return self._catalogue.shards.view(self._fingerprint, self.space.name)
 
-    def _check(self, keys: Integers, vectors: Floats) -> None:
-        if vectors.ndim != 2 or vectors.shape[1] != self.space.size or keys.shape != vectors.shape[:1]:
-            raise InputError(
-                f"space {self.space.name}: needs n ids with vectors of shape (n, {self.space.size}), "
-                f"not {keys.shape} with {vectors.shape}"
-            )
-        if len(np.unique(keys)) != len(keys):
-            raise InputError(f"space {self.space.name}: an id occurs twice among those to add")
-        if not np.isfinite(vectors).all():
-            raise InputError(f"space {self.space.name}: a vector to add holds NaN or infinity")
+    def _damaged(self) -> Iterator[tuple[Shard, str]]:
+        for shard in self._view().shards:
+            try:
+                self._folder.verify(shard.file)
+            except CollectionError as error:
+                yield shard, str(error)
 
     def _open(self, before: _Opened) -> _Opened:
         view = self._view()
@@ -210,6 +199,26 @@ class VectorStore:
             sources = [self._folder.open(shard.file, len(shard.keys), self.space.size) for shard in group]
             file = self._folder.write(_gather(sources, kept, order), len(keys), self.space.size)
         self._catalogue.shards.replace(group, self._fingerprint, self.space.name, file, keys[order])
+
+
+def fitted(vectors: Floats, space: Space) -> Floats:
+    """Vectors (n, d) as `space` compares them: float32, and of length 1 if it compares by cosine.
+
+    What has length 1 already (or is zero) stays bit for bit, so that twice is once. Raises InputError
+    for another shape, a number that is not finite, and vectors too long for a dot product.
+    """
+    values = np.asarray(vectors, np.float32)
+    if values.ndim != 2 or values.shape[1] != space.size:
+        raise InputError(f"space {space.name}: needs vectors of shape (n, {space.size}), not {values.shape}")
+    lengths: npt.NDArray[np.float64] = np.linalg.norm(values.astype(np.float64), axis=1)
+    if not np.isfinite(lengths).all():
+        raise InputError(f"space {space.name}: a vector holds NaN or infinity; leave it out")
+    if space.similarity == "cosine":
+        unchanged = (np.abs(lengths - 1) < 1e-6) | (lengths == 0)
+        return (values / np.where(unchanged, 1, lengths)[:, None]).astype(np.float32)
+    if lengths.max(initial=0.0) > LONGEST_VECTOR:
+        raise InputError(f"space {space.name}: a vector is longer than {LONGEST_VECTOR:g}; scale it down")
+    return values
 
 
 def _live(shard: Shard, vanished: Integers) -> npt.NDArray[np.bool_] | None:

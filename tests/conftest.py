@@ -1,3 +1,5 @@
+"""What holds for every test."""
+
 from hypothesis import HealthCheck, settings
 
 # The same examples in every run, and no judgement by the clock: a busy machine is no failure.
