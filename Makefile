@@ -25,14 +25,14 @@ clean:
 .venv/.created:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --upgrade pip
-	touch $@
+	@touch $@
 
 .venv/.demo-installed: .venv/.created pyproject.toml constraints.txt
 	@echo "Installing limner into .venv ..."
 	$(INSTALL) --editable '.[demo]'
-	touch $@
+	@touch $@
 
 .venv/.test-installed: .venv/.created pyproject.toml constraints.txt
 	@echo "Installing limner and what its tests need into .venv ..."
 	$(INSTALL) --editable '.[all]' --group test
-	touch $@
+	@touch $@

@@ -23,6 +23,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -128,7 +129,7 @@ class Bench:
             started = time.perf_counter()
             self._run()
             seconds = time.perf_counter() - started
-            seen = self._look()
+            seen = self.look()
             self._report("half visible", seen.problems)
             truths.append(Truth(state, seen.holds, self._skipped(), self._answers(), seconds))
         return truths
@@ -151,7 +152,7 @@ class Bench:
 
     def _act(self, truth: Truth, kills: int) -> None:
         self.found.acts += 1
-        before = self._look()
+        before = self.look()
         work = self._left(truth, before)
         for _ in range(kills):
             share = self._left(truth, before) / work
@@ -160,15 +161,15 @@ class Bench:
             committed = self._kill(self._rng.uniform(0, expected), aimed)
             if committed is None:
                 break
-            after = self._look()
+            after = self.look()
             self.found.kills += 1
             self.found.aimed += aimed
             self.found.phases[phase(before, after, self._left(truth, after))] += 1
-            self._judge(before, committed, after)
+            self.judge(before, committed, after)
             before = after
         else:
             self._run()
-        self._compare(truth)
+        self.compare(truth)
 
     def _kill(self, moment: float, aimed: bool) -> set[str] | None:
         """Kill a run `moment` seconds after its start. Returns the ids seen last before; None if it ended by itself."""
@@ -213,7 +214,7 @@ class Bench:
         except sqlite3.OperationalError:
             return set()  # the tables are not made yet
 
-    def _look(self) -> Seen:
+    def look(self) -> Seen:
         if not self._ledger.exists():
             return Seen()
         status = subprocess.run(limner("status", "--json", "-c", self._collection), capture_output=True, text=True)
@@ -281,7 +282,7 @@ class Bench:
 
     # The verdict
 
-    def _judge(self, before: Seen, committed: set[str], after: Seen) -> None:
+    def judge(self, before: Seen, committed: set[str], after: Seen) -> None:
         self._report("lost", sorted((before.ids | committed) - after.ids))
         whole = [truth.holds for truth in self._truths]
         torn = [uri for uri, held in after.holds.items() if all(holds.get(uri) != held for holds in whole)]
@@ -289,9 +290,9 @@ class Bench:
         if begun(before, after):  # a writer that got as far as its job has swept what it found
             self._report("left over", sorted(before.leftovers & after.leftovers))
 
-    def _compare(self, truth: Truth) -> None:
+    def compare(self, truth: Truth) -> None:
         """The end of an act: nothing may tell that it was not undisturbed."""
-        seen = self._look()
+        seen = self.look()
         torn = [uri for uri in seen.holds.keys() | truth.holds.keys() if seen.holds.get(uri) != truth.holds.get(uri)]
         self._report("half visible", [*sorted(torn), *seen.problems])
         self._report("left over", sorted(seen.leftovers))
@@ -319,9 +320,7 @@ class Bench:
         self._pictures.symlink_to(state, target_is_directory=True)
 
     def _forget(self) -> None:
-        for path in sorted(self._collection.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        self._collection.rmdir()
+        shutil.rmtree(self._collection)
 
 
 def phase(before: Seen, after: Seen, left: int) -> str:
@@ -331,7 +330,7 @@ def phase(before: Seen, after: Seen, left: int) -> str:
     if after.job is not None and after.job.state == "done":
         return "done, leaving"
     if after.leftovers - before.leftovers:
-        return "committing: vectors written, not yet in the ledger"
+        return "writing or merging vectors"
     if not left:
         return "all committed, finishing"
     return "reading, before its first commit" if before.holds == after.holds else "reading, between two commits"

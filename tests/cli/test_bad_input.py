@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 Limner = Callable[..., Any]
 """Runs one command line; the result has `code`, `out` and `err`."""
+
+
+class Failed(NamedTuple):
+    code: int
+    err: str
+
+
 NewBundle = Callable[..., Path]
 
 
@@ -44,6 +54,7 @@ def ledger(home: Path) -> Path:
 
 def test_missing_folder(home: Path, limner: Limner) -> None:
     complaint(limner("index", "nowhere", "--model", "colours"), "nowhere")
+    assert not (home / "limner" / "default.limner").exists()
 
 
 def test_folder_without_pictures(home: Path, limner: Limner) -> None:
@@ -230,6 +241,27 @@ def test_places_that_cannot_be_written(indexed: Path, limner: Limner) -> None:
     complaint(limner("export", "file/x.npy"), "file/x.npy", code=1)
     complaint(limner("index", "photos", "-c", "file", "--model", "colours"), "file", "choose another", code=1)
     complaint(limner("demo", "--out", "file"), "file", "choose another folder")
+
+
+@pytest.mark.parametrize("bytes_", [0, 20_000, 100_000])
+def test_a_disk_that_takes_no_more(photos: Path, limner: Limner, bytes_: int) -> None:
+    """Files may not grow beyond a limit, as if the disk were full: it is said, and a new run mends it."""
+    command = [sys.executable, "-m", "limner", "index", "photos", "--model", "colours"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_)),
+    )
+    if done.returncode != 0:
+        complaint(Failed(done.returncode, done.stderr), "default.limner", code=1)
+    else:
+        assert bytes_ == 100_000  # enough, as it may be
+    ran = limner("index", "photos", "--model", "colours")
+    assert ran.code == 0, ran.err
+    assert len(limner("search", "red").out.splitlines()) == 5
+    assert limner("status", "--check").code == 0
 
 
 def test_a_second_writer(indexed: Path, limner: Limner, home: Path) -> None:

@@ -89,15 +89,20 @@ def test_search_json(indexed: Path, limner: Limner) -> None:
     assert set(first) == {"rank", "id", "uri", "probability", "score", "parts", "texts", "fields"}
 
 
-def test_search_writes_and_opens_a_page(indexed: Path, limner: Limner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_writes_a_page(indexed: Path, limner: Limner) -> None:
     assert "photos/red.png" in limner("search", "red", "--sheet", "out/page.html").out
     assert "red.png" in Path("out/page.html").read_text(encoding="utf-8")
-    monkeypatch.setenv("BROWSER", "false %s")  # a browser that cannot be started
-    import webbrowser
 
-    monkeypatch.setattr(webbrowser, "_tryorder", None)
-    ran = limner("search", "red", "--open")
-    assert "last-search.html" in ran.err
+
+def test_search_opens_the_page_in_the_browser(indexed: Path, home: Path) -> None:
+    browser = home / "browser.sh"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {home}/visited\n')
+    browser.chmod(0o755)
+    done = real("search", "red", "--open", env={**os.environ, "BROWSER": f"{browser} %s"})
+    assert (done.returncode, done.stderr) == (0, "")
+    page = home / "limner" / "last-search.html"
+    assert (home / "visited").read_text() == f"{page.as_uri()}\n"
+    assert "red.png" in page.read_text(encoding="utf-8")
 
 
 def test_a_collection_by_option_or_environment(

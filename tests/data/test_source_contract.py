@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from limner.core.errors import SourceError
+from limner.core.errors import PictureError, SourceError
 from limner.core.protocols import Source
 from limner.data.content import read_bytes, read_stamp
 from limner.data.pictures import read_picture
@@ -141,6 +145,25 @@ def test_contract(tmp_path: Path, kind: type, make: Callable[[Path], Path]) -> N
 def test_iterations_do_not_disturb_each_other(tmp_path: Path, kind: type, make: Callable[[Path], Path]) -> None:
     source = kind(make(tmp_path))
     assert [first for first, _ in zip(source, source, strict=True)] == list(source)
+
+
+@pytest.mark.parametrize(("kind", "make"), KINDS[1:], ids=[kind.__name__ for kind, _ in KINDS[1:]])
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_any_damage(kind: type, make: Callable[[Path], Path], data: st.DataObject) -> None:
+    """A damaged table or archive gives items that open or say why not, or a SourceError: nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = make(Path(folder))
+        target = place / data.draw(st.sampled_from(["images.tar", "captions.jsonl"])) if place.is_dir() else place
+        content = bytearray(target.read_bytes())
+        for position, byte in data.draw(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), max_size=30)):
+            content[position % len(content)] = byte
+        target.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
+        with suppress(SourceError):
+            for item in kind(place):
+                item.uri.encode()
+                with suppress(PictureError):
+                    assert read_bytes(item.uri)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in KINDS])

@@ -264,6 +264,13 @@ def test_jsonl(tmp_path: Path) -> None:
     assert refusal(c.uri) == "a web address, not a file"
 
 
+def test_table_that_names_members_of_an_archive(tmp_path: Path) -> None:
+    write_tar(tmp_path / "x.tar", {"sub/a.png": picture(3)})
+    table = write(tmp_path / "t.jsonl", json.dumps({"uri": "x.tar::sub/a.png"}))
+    (item,) = JsonlSource(table)
+    assert read_bytes(item.uri) == picture(3)
+
+
 def test_broken_json_lines_are_told_and_leave_the_rest(tmp_path: Path) -> None:
     good = json.dumps({"image": "a.jpg"}).encode()
     bad = [
@@ -437,6 +444,7 @@ def test_open_source_refuses(tmp_path: Path, name: str, message: str) -> None:
 def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     from datetime import date
+    from decimal import Decimal
 
     import pyarrow.parquet as parquet
 
@@ -447,6 +455,7 @@ def test_parquet(tmp_path: Path) -> None:
         "captions": [["x", "y"], []],
         "label": [3, None],
         "day": [date(2019, 5, 1), None],
+        "price": [Decimal("1.50"), None],
     }
     parquet.write_table(pyarrow.table(columns), shards / "train-0.parquet")
     parquet.write_table(pyarrow.table({"IMG": [picture(2)]}), shards / "train-1.parquet")
@@ -455,7 +464,7 @@ def test_parquet(tmp_path: Path) -> None:
     items = list(source)
     assert names(items, shards) == ["train-0.parquet::image[0]", "train-0.parquet::image[1]", "train-1.parquet::IMG[0]"]
     assert items[0].texts == ("x", "y")
-    assert items[0].fields == {"folder": "in", "name": "a.png", "label": 3, "day": "2019-05-01"}
+    assert items[0].fields == {"folder": "in", "name": "a.png", "label": 3, "day": "2019-05-01", "price": 1.5}
     assert items[1].fields == {"folder": "", "name": "image[1]"}
     assert [read_bytes(item.uri) for item in items] == [picture(number) for number in range(3)]
 

@@ -49,6 +49,10 @@ def test_the_card_is_optional(tmp_path: Path, manifest: Manifest, files: dict[st
 def test_no_bundle_at_all(tmp_path: Path) -> None:
     refuses(tmp_path / "nowhere", "not a model bundle", "bundle.json")
     refuses(tmp_path, "not a model bundle")
+    (tmp_path / "image.onnx").write_bytes(b"a graph alone")
+    refuses(tmp_path / "image.onnx", "not a model bundle")
+    (tmp_path / "bundle.json").mkdir()
+    refuses(tmp_path, "bundle.json cannot be read (Is a directory)")
 
 
 @pytest.mark.parametrize("name", ["image.onnx", "text.onnx", "tokenizer.json", "card.md"])

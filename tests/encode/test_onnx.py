@@ -196,6 +196,20 @@ def test_sparse_and_token_spaces(make_bundle: BundleMaker, make_graph: GraphMake
     assert [len(nothing["words"]), len(nothing["late"])] == [0, 0]
 
 
+def test_a_mask_that_does_not_fit(make_bundle: BundleMaker, make_graph: GraphMaker, tokenizer: Tokenizer) -> None:
+    text = SPARSE_AND_TOKENS.replace("bool[n, t] late_mask", "bool[t, n] late_mask")
+    text = text.replace("late_mask = Not(is_padding)", "mask = Not(is_padding)\n    late_mask = Transpose(mask)")
+    weights = {"weight": (tokenizer.vocabulary_size, 16), "vocabulary": (16, 5), "projection": (16, 4)}
+    bundle = make_bundle(
+        {"text.onnx": make_graph(HEAD + text, **{name: np.ones(shape) for name, shape in weights.items()})},
+        image=None,
+        spaces=(Space("late", "tokens", 4, "maxsim"),),
+        calibration={"late": {"text": Calibration(1.0, 0.0)}},
+    )
+    with pytest.raises(BundleError, match=r"text\.onnx: output late_mask has shape \(3, 1\), not \(1, 3\)"):
+        OnnxEncoder(bundle).encode("text", [[1, 5, 2]])
+
+
 @pytest.mark.parametrize(
     ("declared", "named", "message"),
     [

@@ -107,7 +107,7 @@ def test_the_source_is_read_a_few_batches_ahead_only(encoder: OnnxEncoder) -> No
     for count in range(1, 30):
         next(stream)
         assert taken <= 4 * (count + 2)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert workers() == []
 
 
@@ -126,7 +126,7 @@ def test_closing_does_not_wait_for_what_has_not_begun(encoder: OnnxEncoder) -> N
     while len(begun) < 10:
         time.sleep(0.001)
     threading.Timer(0.05, gate.set).start()
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert workers() == []
     assert max(begun) <= 12, "what was waiting in the queue was dropped"
 

@@ -134,7 +134,9 @@ def test_known_tells_what_changed(catalogue: Catalogue) -> None:
     keys = catalogue.put([Entry(item, "hash", digest(item)), Entry(Item("/b"), "hash")]).tolist()
     known = catalogue.known(["/a", "/nowhere"])
     assert known == {"/a": Known(keys[0], "i1", "/a", Stamp(10, 20), "hash", digest(item), False)}
-    assert [one.uri for one in catalogue.known_contents(["hash", "other"])["hash"]] == ["/a", "/b"]
+    assert [one.uri for one in catalogue.same_content("hash")] == ["/a", "/b"]
+    assert [one.uri for one in catalogue.same_content("hash", most=1)] == ["/a"]
+    assert catalogue.same_content("other") == []
 
 
 def test_the_digest_sees_what_a_source_says(catalogue: Catalogue) -> None:
@@ -180,6 +182,18 @@ def test_under_takes_a_folder_an_archive_or_a_file(catalogue: Catalogue) -> None
     assert found("/p/%") == ["/p/%/g"]
     assert found("/nowhere") == []
     assert found("/") == uris
+
+
+def test_under_takes_what_a_table_gave(catalogue: Catalogue) -> None:
+    entries = [Entry(Item("/img/a.jpg"), source="/t.csv"), Entry(Item("/img/b.jpg"), source="/img")]
+    keys = catalogue.put(entries).tolist()
+    catalogue.skip([Skipped("/img/c.jpg", "truncated", source="/t.csv"), Skipped("/t.csv::line 3", "broken line")])
+    assert catalogue.under("/t.csv").tolist() == keys[:1]
+    assert catalogue.skipped_under("/t.csv") == {"/img/c.jpg", "/t.csv::line 3"}
+    assert catalogue.under("/img").tolist() == keys
+    assert catalogue.skipped_under("/img") == {"/img/c.jpg"}
+    catalogue.put([Entry(Item("/img/a.jpg"), source="/img")])  # the last source that spoke of it
+    assert catalogue.under("/t.csv").tolist() == []
 
 
 def test_many_items_at_once(catalogue: Catalogue) -> None:

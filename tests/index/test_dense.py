@@ -66,7 +66,7 @@ def test_exact_whatever_the_numbers(seed: int, n: int, d: int, k: int, scale: fl
     queries[0] -= vectors[0] * (queries[0] @ vectors[0]) / max(float(vectors[0] @ vectors[0]), 1e-37)
     parts = [part for part in np.split(np.arange(n), [min(cut, n)]) if len(part)]
     blocks = [
-        Block(rows, vectors[rows], None, float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()))
+        Block(rows, vectors[rows], None, None, float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()))
         for rows in parts
     ]
     index = DenseIndex(InMemory(Space("image", "dense", d, "dot"), blocks))  # type: ignore[arg-type]

@@ -71,6 +71,16 @@ def test_take_gives_vectors_of_items(catalogue: Catalogue) -> None:
     assert store.take(np.array([99]))[1].shape == (0, 8)
 
 
+def test_take_gives_vectors_of_vanished_items_too(catalogue: Catalogue) -> None:
+    store, keys = store_of(catalogue), catalogue.put([Entry(Item(f"/{name}")) for name in "abc"])
+    store.add(keys, vectors_of(keys))
+    catalogue.vanish(keys[:1])
+    assert list(contents(store)) == keys[1:].tolist()
+    assert store.take(keys)[0].tolist() == keys.tolist()
+    catalogue.remove(keys[:1])
+    assert store.take(keys)[0].tolist() == keys[1:].tolist()
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_refused(catalogue: Catalogue, value: float) -> None:
     vectors = vectors_of([1, 2])

@@ -36,9 +36,10 @@ def evaluate(
         Path | None, typer.Option("--trec", metavar="FOLDER", help="Write runs and qrels for trec_eval there.")
     ] = None,
 ) -> None:
-    """Measure a model: recall and more, both directions, with intervals.
+    """Measure a model on captioned pictures.
 
-    Each caption is searched among all pictures and each picture among all captions.
+    Each caption is searched among all pictures and each picture among all captions: recall, ranks and
+    precision with their intervals.
     """
     from limner.data.datasets import open_dataset
     from limner.encode.bundle import Bundle, default_bundle, find_bundle

@@ -33,7 +33,10 @@ def index(
     and left out.
     """
     from limner.collection import Collection
+    from limner.data.sources import open_source
 
+    for path in paths or ():
+        open_source(path)  # a wrong path must not leave an empty collection behind
     with Collection(collection_path(collection), model=model, create=bool(paths)) as photos:
         try:
             for path in paths or _interrupted(photos):

@@ -38,7 +38,7 @@ def list_models() -> None:
 def inspect(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME|FOLDER]", help="A model at hand, a bundle's folder; else the default."),
+        typer.Argument(metavar="NAME|FOLDER", help="A model at hand, a bundle's folder; else the default."),
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,7 @@ def search(
     query: Annotated[
         str,
         typer.Argument(
+            metavar="QUERY",
             help='Words, "quoted phrases", -minus, 2:weight, image:PATH, where:FILTER; all inside one pair of quotes.',
             show_default=False,
         ),
@@ -54,11 +56,14 @@ def search(
 
     Finding nothing is an answer, not an error: it is said, and the exit code is 0.
     """
+    if image:
+        image = os.path.expanduser(image)  # no shell does that in --image=~/ref.jpg
     with open_collection(collection) as photos:
         hits = photos.search(query, image=image, k=k, where=where, min_score=min_score)
     print(as_json([hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]) if json else hits_as_text(hits))
     if sheet or open_:
-        _show_sheet(sheet, open_, query or f"like {image}", hits)
+        title = " · ".join(filter(None, [query, image and f"like {image}", where]))
+        _show_sheet(sheet, open_, title, hits)
 
 
 def hits_as_text(hits: Sequence[Hit]) -> str:

@@ -61,6 +61,7 @@ class Collection:
         self._folder = ShardFolder(self.path / VECTORS)
         self._encoder: OnnxEncoder | None = None
         self._ledger = _Ledger(self._catalogue)
+        self._opened: dict[str, dict[str, VectorStore]] = {}
         if bundle is not None:
             self._check_model(bundle[0])
 
@@ -279,10 +280,13 @@ class Collection:
             )
 
     def _stores(self, encoder: OnnxEncoder) -> dict[str, VectorStore]:
-        return {
-            name: VectorStore(self._catalogue, self._folder, encoder.fingerprint, space)
-            for name, space in encoder.spaces.items()
-        }
+        """The vectors of each space; kept, since each has its files mapped and verified."""
+        if encoder.fingerprint not in self._opened:
+            self._opened[encoder.fingerprint] = {
+                name: VectorStore(self._catalogue, self._folder, encoder.fingerprint, space)
+                for name, space in encoder.spaces.items()
+            }
+        return self._opened[encoder.fingerprint]
 
     def _store(self, space: str) -> VectorStore:
         stores = self._stores(self._open_encoder())

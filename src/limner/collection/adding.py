@@ -1,8 +1,8 @@
 """Pictures into a collection: read what is new, encode it, commit it batch by batch.
 
     unchanged    size, time of change and what the source says are as known: nothing is read
-    known bytes  the content hash is known: the vector is kept or copied, nothing is encoded; a file that
-                 was moved keeps its id
+    known bytes  the content hash is known: read, but not encoded, since vectors of it are there; where
+                 the file of that content has gone, it is the same item, moved
     otherwise    decoded and encoded
 
 Whatever was committed before a run ended, however it ended, is unchanged for the next run.
@@ -11,27 +11,25 @@ Whatever was committed before a run ended, however it ended, is unchanged for th
 from __future__ import annotations
 
 import hashlib
-import os
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 
+from limner.collection.model import OpenModel, rows_of
 from limner.collection.records import AddReport, Progress, Report
+from limner.collection.sources import spellings
 from limner.core.errors import InputError, PictureError
 from limner.core.protocols import Source
-from limner.core.types import Dense, FieldValue, Item
+from limner.core.types import FieldValue, Floats, Item, Stamp
 from limner.data.content import read_bytes, read_stamp
 from limner.data.pictures import read_picture
-from limner.encode.onnx import OnnxEncoder
 from limner.encode.stream import Encoded, Loaded, encode_stream
 from limner.index.catalogue import Catalogue
-from limner.index.records import Entry, Known, Skipped, digest
-from limner.index.vectors import VectorStore
+from limner.index.records import Entry, Known, Skipped, check_value, digest
 
 BATCH = 32
 """Pictures that go through the model together; more brings no speed on a CPU and costs memory."""
@@ -45,76 +43,78 @@ _LOOKED_UP = 512
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """An item that must be read, with what is known of the item at its place."""
+    """An item that must be read, and what the catalogue knows of it."""
 
     item: Item
     digest: str
     known: Known | None
+    """The item at this place."""
+    named: bool
+    """There is an item of the id that the source gives, here or elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Twin:
+    """An item with the same bytes."""
+
+    key: int
+    vectors: Mapping[str, Floats]
+    """Space -> its vector (d,). Empty: it has none (they were damaged, say)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     """What reading the bytes of an item brought, beside its pixels."""
 
     content_hash: str
-    fields: dict[str, FieldValue]
-    twin: Known | None
-    """An item with the same bytes, whose vectors will do."""
-    moved: bool
-    """The twin's file has gone from where it was: this is the same item at another place."""
+    fields: Mapping[str, FieldValue]
+    twin: _Twin | None
 
 
 @dataclass(slots=True)
 class _Pending:
-    """Read and encoded, not yet committed."""
+    """Read and encoded, not yet committed. The first three go together."""
 
     entries: list[Entry] = field(default_factory=list)
-    vectors: list[tuple[range, dict[str, np.ndarray]]] = field(default_factory=list)
-    """Places in `entries` with their vectors in each space."""
-    twins: list[tuple[int, int]] = field(default_factory=list)
-    """(place in `entries`, key of the item whose vectors are copied)."""
+    vectors: list[Mapping[str, Floats]] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    """Key of the item that has these vectors already; 0: none has."""
     skipped: list[Skipped] = field(default_factory=list)
-    gone: list[int] = field(default_factory=list)
-    """Keys of items whose bytes cannot be used any more."""
-
-    def __len__(self) -> int:
-        return len(self.entries) + len(self.skipped)
 
 
 class Adding:
     """One run over one source. The caller holds the writer's lock."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        stores: dict[str, VectorStore],
-        encoder: OnnxEncoder,
-        report: Report | None,
-    ) -> None:
-        self._catalogue, self._stores, self._encoder, self._report = catalogue, stores, encoder, report
+    def __init__(self, catalogue: Catalogue, model: OpenModel, report: Report | None) -> None:
+        self._catalogue, self._model, self._report = catalogue, model, report
+        self._place = ""
         self._counts = {"added": 0, "updated": 0, "unchanged": 0, "moved": 0}
         self._skipped: list[Skipped] = []
         self._seen: set[int] = set()
+        """Keys of the items that the source has given in this run."""
         self._ids: set[str] = set()
+        """The ids that it has given."""
+        self._origins: dict[str, list[Known]] = {}
+        """By content hash: the items from which a file may have been moved, as far as not yet asked."""
         self._pending = _Pending()
-        self._before = set(catalogue.vanished().tolist())
-        self._placed = [store.placed() for store in stores.values()]
-        """Keys, ascending, of the items that had a vector in each space when the run began."""
-        self._written: set[int] = set()
+        self._committing = threading.Lock()
+        """Held while a batch is committed, and while a thread takes vectors that the commit might bury."""
         self._began = self._committed = time.perf_counter()
-        self._read = 0
-        self._total = 0
+        self._read = self._total = 0
 
     def run(self, source: Source, place: str, prune: bool) -> AddReport:
         """`place`: the folder, archive or table that the source stands for; "" for loose items."""
+        self._total = sum(1 for _ in source)  # an empty source ends here, before anything is noted
+        self._place = place
+        self._model.choose()
         job = self._catalogue.start_job("index", place)
-        self._total = sum(1 for _ in source)
-        for batch in encode_stream(self._encoder, "image", self._changed(source), self._load, batch_size=BATCH):
+        for batch in encode_stream(self._model.encoder, "image", self._changed(source), self._load, batch_size=BATCH):
             self._take(batch)
-            if len(self._pending) >= COMMIT_ROWS or time.perf_counter() - self._committed > COMMIT_SECONDS:
+            waiting = len(self._pending.entries) + len(self._pending.skipped)
+            if waiting >= COMMIT_ROWS or time.perf_counter() - self._committed > COMMIT_SECONDS:
                 self._commit(job)
         self._commit(job)
-        vanished, pruned = self._finish(job, place, prune)
+        vanished, pruned = self._finish(job, prune)
         seconds = time.perf_counter() - self._began
         return AddReport(
             **self._counts, vanished=vanished, pruned=pruned, skipped=tuple(self._skipped), seconds=seconds
@@ -123,81 +123,110 @@ class Adding:
     def _changed(self, source: Iterable[Item]) -> Iterator[_Task]:
         """The items that must be read; the others are counted."""
         items = iter(source)
-        while chunk := list(islice(items, _LOOKED_UP)):
+        while chunk := [_stamped(item) for item in islice(items, _LOOKED_UP)]:
             known = self._catalogue.known(item.uri for item in chunk)
+            named = self._catalogue.keys(item.id for item in chunk if item.id)
             skipped = self._catalogue.skipped([item.uri for item in chunk])
             for item in chunk:
-                said, before = digest(item), known.get(item.uri)
+                before, remembered = known.get(item.uri), skipped.get(item.uri)
                 if before is not None:
                     self._seen.add(before.key)
-                if item.id and item.id in self._ids:
-                    self._skip(Skipped(item.uri, f"the id {item.id!r} occurs twice in the source", item.stamp))
+                if reason := self._refusal(item, before, named):
+                    self._skip(Skipped(item.uri, reason, source=self._place))
                     continue
-                self._ids.update({item.id} - {""})
-                if before and not before.vanished and _same(before, item, said):
+                self._ids.add(item.id)
+                said = digest(item)
+                if before is not None and _same(before, item, said):
                     self._counts["unchanged"] += 1
-                    self._tell(item.uri)
-                elif item.uri in skipped and item.stamp is not None and skipped[item.uri].stamp == item.stamp:
-                    self._skipped.append(skipped[item.uri])
-                    self._tell(item.uri)
+                elif remembered and item.stamp and remembered.stamp == item.stamp:
+                    self._skipped.append(remembered)
                 else:
-                    yield _Task(item, said, before)
+                    yield _Task(item, said, before, item.id in named)
+                    continue
+                self._tell(item.uri)
+
+    def _refusal(self, item: Item, before: Known | None, named: Mapping[str, int]) -> str:
+        """Why an item cannot be kept, whatever its bytes are; "" if it can."""
+        if item.modality != "image":
+            return f"{item.modality}, but only pictures can be kept"
+        if item.id and item.id in self._ids:
+            return f"the id {item.id!r} occurs twice in the source"
+        key = named.get(item.id)
+        if key is not None and item.id == f"i{key}" and (before is None or before.key != key):
+            return f"the id {item.id!r} is one that the collection gave to another item"
+        try:
+            for name, value in item.fields.items():
+                check_value(value, name, item.uri)
+        except InputError as error:
+            return str(error).removeprefix(f"{item.uri}: ")
+        return ""
 
     def _load(self, task: _Task) -> Loaded[_Found]:
-        """Runs in the pool's threads: bytes, their hash, and pixels where the vectors are not known."""
+        """Runs in the pool's threads: bytes, their hash, and pixels where there are no vectors of them."""
         content = read_bytes(task.item.uri)
         content_hash = hashlib.sha256(content).hexdigest()
-        twin, moved = self._twin(task, content_hash)
-        picture, fields = read_picture(content, task.item.uri, shorter_side=self._encoder.picture_side)
-        return Loaded(_Found(content_hash, fields, twin, moved), None if twin else picture)
+        twin = self._twin(task.item.uri, content_hash)
+        picture, fields = read_picture(content, task.item.uri, shorter_side=self._model.encoder.picture_side)
+        return Loaded(_Found(content_hash, fields, twin), None if twin and twin.vectors else picture)
 
-    def _twin(self, task: _Task, content_hash: str) -> tuple[Known | None, bool]:
-        """An item of the same content that has vectors, and whether it was moved here."""
-        if task.known is not None and task.known.content_hash == content_hash and self._has_vectors(task.known.key):
-            return task.known, False
-        twins = self._catalogue.known_contents([content_hash]).get(content_hash, [])
-        twins = [twin for twin in twins if self._has_vectors(twin.key)]
-        if task.known is None and not task.item.id:
-            for twin in twins:
-                if twin.key not in self._seen and not _exists(twin.uri):
-                    return twin, True
-        return next((twin for twin in twins if not twin.vanished), None), False
+    def _twin(self, uri: str, content_hash: str) -> _Twin | None:
+        """An item with these bytes, the one at this place if it is one, with its vectors."""
+        if not self._catalogue.same_content(content_hash, most=1):
+            return None
+        with self._committing:
+            here = self._catalogue.known([uri]).get(uri)
+            if here is None or here.content_hash != content_hash:
+                here = next(iter(self._catalogue.same_content(content_hash, most=1)), None)
+            return here and _Twin(here.key, self._vectors(here.key))
 
-    def _has_vectors(self, key: int) -> bool:
-        if key in self._written:
-            return True
-        places = (np.searchsorted(keys, key) for keys in self._placed)
-        return all(place < len(keys) and keys[place] == key for place, keys in zip(places, self._placed, strict=True))
+    def _vectors(self, key: int) -> Mapping[str, Floats]:
+        """The item's vector in each space; nothing if one is missing."""
+        vectors = {}
+        for space, store in self._model.stores.items():
+            found, rows = store.take(np.array([key], np.int64))
+            if not len(found):
+                return {}
+            vectors[space] = rows[0]
+        return vectors
 
     def _take(self, batch: Encoded[_Task, _Found]) -> None:
-        start = len(self._pending.entries)
-        for task, found in batch.encoded:
-            self._put(task, found)
-        if batch.encoded:
-            features = {name: values.values for name, values in batch.features.items() if isinstance(values, Dense)}
-            self._pending.vectors.append((range(start, len(self._pending.entries)), features))
+        """What became of some items, into what is to be committed."""
+        for (task, found), vectors in zip(batch.encoded, rows_of(batch.features, len(batch.encoded)), strict=True):
+            self._put(task, found, vectors, 0)
         for task, found in batch.known:
-            self._put(task, found)
+            assert found.twin is not None
+            self._put(task, found, found.twin.vectors, found.twin.key)
         for task, error in batch.failed:
+            lasting = isinstance(error, PictureError) and not error.temporary
             reason = error.reason if isinstance(error, PictureError) else str(error)
-            self._skip(Skipped(task.item.uri, reason, task.item.stamp))
-            if task.known is not None:
-                self._pending.gone.append(task.known.key)
+            self._skip(Skipped(task.item.uri, reason, task.item.stamp if lasting else None, self._place))
         self._read += len(batch.encoded) + len(batch.known) + len(batch.failed)
 
-    def _put(self, task: _Task, found: _Found) -> None:
-        item, twin, known = task.item, found.twin, task.known
-        if twin is not None and found.moved and twin.key not in self._seen:  # the first copy is the moved file
-            item, known, what = item.replace(id=twin.id), twin, "moved"
-            self._seen.add(twin.key)
-        else:
-            what = "added" if known is None else "updated"
-        if twin is not None and (known is None or known.key != twin.key):
-            self._pending.twins.append((len(self._pending.entries), twin.key))
+    def _put(self, task: _Task, found: _Found, vectors: Mapping[str, Floats], owner: int) -> None:
+        item, what = task.item, "updated"
+        if task.known is None:
+            what = "moved" if task.named else "added"
+            if found.twin and not item.id and (origin := self._origin(found.content_hash)):
+                item, what = item.replace(id=origin.id), "moved"
         self._counts[what] += 1
-        fields = {**found.fields, **item.fields}
-        self._pending.entries.append(Entry(item.replace(fields=fields), found.content_hash, task.digest))
+        item = item.replace(fields={**found.fields, **item.fields})
+        self._pending.entries.append(Entry(item, found.content_hash, task.digest, self._place))
+        self._pending.vectors.append(vectors)
+        self._pending.owners.append(owner)
         self._tell(item.uri)
+
+    def _origin(self, content_hash: str) -> Known | None:
+        """An item with these bytes whose file has gone from where it was; each is found once only."""
+        if content_hash not in self._origins:
+            self._origins[content_hash] = self._catalogue.same_content(content_hash)[::-1]
+        candidates = self._origins[content_hash]
+        while candidates:
+            known = candidates.pop()
+            # One that a source named is recognised by that name alone.
+            if known.key not in self._seen and known.id == f"i{known.key}" and not _exists(known.uri):
+                self._seen.add(known.key)
+                return known
+        return None
 
     def _skip(self, skipped: Skipped) -> None:
         self._skipped.append(skipped)
@@ -206,81 +235,66 @@ class Adding:
 
     def _commit(self, job: int) -> None:
         pending, self._pending = self._pending, _Pending()
-        with self._catalogue.transaction():
+        with self._committing, self._catalogue.transaction():
             if pending.entries:
                 keys = self._catalogue.put(pending.entries)
                 self._seen.update(keys.tolist())
-                self._written.update(keys.tolist())
-                for name, store in self._stores.items():
-                    store.add(*_rows(pending, name, keys, store))
-            self._catalogue.vanish(pending.gone)
+                new = np.flatnonzero(keys != np.array(pending.owners))
+                for space, store in self._model.stores.items():
+                    if len(new):
+                        store.add(keys[new], np.stack([pending.vectors[row][space] for row in new]))
+            unusable = self._catalogue.known(one.uri for one in pending.skipped)
+            self._catalogue.vanish(known.key for known in unusable.values())
             self._catalogue.skip(pending.skipped)
-            self._catalogue.update_job(job, {**self._counts, "skipped": len(self._skipped)})
+            self._catalogue.update_job(job, self._job_counts())
         self._committed = time.perf_counter()
 
-    def _finish(self, job: int, place: str, prune: bool) -> tuple[int, int]:
-        """Note what is under `place` no more; returns how many items vanished and how many were forgotten."""
+    def _finish(self, job: int, prune: bool) -> tuple[int, int]:
+        """Note what is at the place no more; returns how many items vanished and how many were forgotten."""
         with self._catalogue.transaction():
-            if place:
-                places = (place, f"file://{quote(os.fsencode(place))}")  # the latter for names that are not text
-                for one in places:
-                    gone = set(self._catalogue.under(one).tolist()) - self._seen
-                    self._catalogue.vanish(sorted(gone))
-                still = {one.uri for one in self._skipped}
-                beneath = tuple(f"{one}{mark}" for one in places for mark in (os.sep, "::"))
-                old = [uri for uri in self._catalogue.skipped() if uri.startswith(beneath) and uri not in still]
-                self._catalogue.forget_skipped(old)
-            vanished = [key for key in self._catalogue.vanished().tolist() if key not in self._before]
+            gone: set[int] = set()
+            for place in spellings(self._place) if self._place else ():
+                gone.update(self._catalogue.under(place).tolist())
+                left_out = self._catalogue.skipped_under(place) - {one.uri for one in self._skipped}
+                self._catalogue.forget_skipped(left_out)
+            gone -= self._seen.union(self._catalogue.vanished().tolist())
+            self._catalogue.vanish(gone)
             pruned = self._catalogue.remove(self._catalogue.vanished()) if prune else 0
-            self._catalogue.update_job(job, {**self._counts, "skipped": len(self._skipped)}, done=True)
-        return len(vanished), pruned
+            self._catalogue.update_job(job, self._job_counts(), done=True)
+        return len(gone), pruned
+
+    def _job_counts(self) -> dict[str, int]:
+        return {**self._counts, "skipped": len(self._skipped)}
 
     def _tell(self, uri: str) -> None:
         if self._report is None:
             return
         done = sum(self._counts.values()) + len(self._skipped)
         rate = self._read / max(time.perf_counter() - self._began, 1e-9)
-        left = (self._total - done) / rate if rate else None
+        left = max(self._total - done, 0) / rate if rate else None
         self._report(Progress(done, self._total, len(self._skipped), rate, left, uri))
 
 
-def _rows(pending: _Pending, space: str, keys: np.ndarray, store: VectorStore) -> tuple[np.ndarray, np.ndarray]:
-    """The new vectors of a space: keys (n,) and values (n, d)."""
-    places = [np.fromiter(rows, np.int64) for rows, _ in pending.vectors]
-    values = [features[space] for _, features in pending.vectors]
-    if pending.twins:
-        wanted = np.array([key for _, key in pending.twins], np.int64)
-        have, vectors = store.take(np.unique(wanted))
-        places.append(np.array([place for place, _ in pending.twins], np.int64))
-        values.append(vectors[np.searchsorted(have, wanted)])
-    if not places:
-        return np.empty(0, np.int64), np.empty((0, store.space.size), np.float32)
-    return keys[np.concatenate(places)], np.concatenate(values)
+def _stamped(item: Item) -> Item:
+    """The item with its stamp, also where the source does not give one."""
+    return item if item.stamp is not None else item.replace(stamp=_stamp(item.uri))
+
+
+def _stamp(uri: str) -> Stamp | None:
+    try:
+        return read_stamp(uri)
+    except PictureError:
+        return None
 
 
 def _same(known: Known, item: Item, said: str) -> bool:
-    return item.stamp is not None and known.stamp == item.stamp and known.digest == said
+    stays = item.stamp is not None and known.stamp == item.stamp and known.digest == said
+    return stays and not known.vanished
 
 
 def _exists(uri: str) -> bool:
     try:
         read_stamp(uri)
-    except PictureError:
-        return False
+    except PictureError as error:
+        return error.reason != "vanished"
     return True
-
-
-def as_source(source: str | Path | Source | Sequence[Item] | Iterable[Item]) -> tuple[Source, str]:
-    """What can be added, as a source and the place it stands for ("" for loose items).
-
-    Raises SourceError for a path that is none, InputError for loose items that share a uri.
-    """
-    if isinstance(source, str | os.PathLike):
-        from limner.data.sources import open_source
-
-        return open_source(Path(source)), os.path.abspath(os.path.expanduser(source))
-    if isinstance(source, Iterator):
-        source = list(source)
-    if isinstance(source, list | tuple) and len({item.uri for item in source}) < len(source):
-        raise InputError("two of the items to add have the same uri: give each once")
-    return source, ""

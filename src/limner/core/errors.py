@@ -49,14 +49,17 @@ class QueryError(InputError):
 
 
 class PictureError(InputError):
-    """A file that is not a usable picture. `reason` is a short phrase, the same for like cases."""
+    """A file that is not a usable picture. `reason` is a short phrase, the same for like cases.
 
-    def __init__(self, uri: str, reason: str) -> None:
-        self.uri, self.reason = uri, reason
+    `temporary`: it may be usable another time without having changed (no permission, no decoder installed).
+    """
+
+    def __init__(self, uri: str, reason: str, temporary: bool = False) -> None:
+        self.uri, self.reason, self.temporary = uri, reason, temporary
         super().__init__(f"{uri}: {reason}")
 
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.uri, self.reason)
+    def __reduce__(self) -> tuple[type, tuple[str, str, bool]]:
+        return type(self), (self.uri, self.reason, self.temporary)
 
 
 class SourceError(InputError):

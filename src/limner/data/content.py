@@ -133,13 +133,13 @@ def _told_as_picture_error(uri: str) -> Iterator[None]:
     except (PictureError, MissingDependency):
         raise
     except PermissionError as error:
-        raise PictureError(uri, "not readable (permission)") from error
+        raise PictureError(uri, "not readable (permission)", temporary=True) from error
     except OSError as error:
         gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
         reason = "vanished" if gone else f"not readable ({error.strerror or type(error).__name__})"
-        raise PictureError(uri, reason) from error
+        raise PictureError(uri, reason, temporary=True) from error
     except MemoryError as error:
-        raise PictureError(uri, "not enough memory") from error
+        raise PictureError(uri, "not enough memory", temporary=True) from error
     except ValueError as error:  # a zero byte or a lone surrogate: no file has such a name
         raise PictureError(uri, "vanished") from error
 
@@ -251,8 +251,9 @@ class Archive:
 class _Table:
     """A parquet table, read forward: the rows of a column around the one that was asked for last.
 
-    Going on costs the rows in between, going back or far ahead starts at the row group; a whole row
-    group of pictures is never in memory. A few batches stay, as the threads of a pool do not ask in order.
+    Going on costs the rows in between, going back or far ahead starts at the row group. In memory is
+    a page of the column, not its whole row group, and a few batches, since the threads of a pool do
+    not ask in order.
     """
 
     BATCH_ROWS, KEPT_BATCHES, KEPT_BYTES = 8, 4, 64 * 2**20

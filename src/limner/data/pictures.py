@@ -97,7 +97,7 @@ def read_picture(
     except PictureError:
         raise
     except MemoryError as error:
-        raise PictureError(uri, "not enough memory") from error
+        raise PictureError(uri, "not enough memory", temporary=True) from error
     except Exception as error:  # decoders raise all kinds: SyntaxError, struct.error, OverflowError ...
         raise PictureError(uri, _reason(error)) from error
 
@@ -159,8 +159,8 @@ def _opener(name: str, uri: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         if name == "heic":
-            raise PictureError(uri, "HEIC, but pillow-heif is not installed") from error
-        raise PictureError(uri, f"{name.upper()}, but this build of Pillow cannot decode it") from error
+            raise PictureError(uri, "HEIC, but pillow-heif is not installed", temporary=True) from error
+        raise PictureError(uri, f"{name.upper()}, but this build of Pillow cannot decode it", temporary=True) from error
 
 
 @cache

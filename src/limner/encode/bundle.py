@@ -41,7 +41,7 @@ class Bundle:
         path = Path(path).expanduser()
         try:
             content = (path / MANIFEST).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise BundleError(f"{path} is not a model bundle: it has no {MANIFEST}") from None
         except OSError as error:
             raise BundleError(f"{path / MANIFEST} cannot be read ({error.strerror}): check its permissions") from None
@@ -51,7 +51,9 @@ class Bundle:
         except BundleError as error:
             raise BundleError(f"model bundle {path}: {error}") from None
         except OSError as error:
-            raise BundleError(f"model bundle {path}: {error.filename} cannot be read ({error.strerror})") from None
+            raise BundleError(
+                f"model bundle {path}: {error.filename} cannot be read ({error.strerror}): check its permissions"
+            ) from None
         return cls(path, manifest, files)
 
     @cached_property

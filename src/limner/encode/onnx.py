@@ -75,12 +75,15 @@ class OnnxEncoder:
         Raises BundleError if a graph does not keep to the contract of `docs/bundle-format.md`.
         """
         if modality == "text":
-            graph, name, batch = self._text.graph, "tokens", _pad(prepared)
+            graph, name, assemble = self._text.graph, "tokens", _pad
         elif modality == "image":
-            graph, name, batch = self._image.graph, "image", _stack(prepared, self._image.size)
+            graph, name, assemble = self._image.graph, "image", _stack
         else:
             raise self._no_such(modality)
-        outputs = self._run(graph, {name: batch}) if len(prepared) else _no_outputs(self.bundle.manifest.spaces)
+        if len(prepared):
+            outputs = self._run(graph, {name: assemble(prepared)})
+        else:
+            outputs = _no_outputs(self.bundle.manifest.spaces)
         try:
             return {space.name: _represent(space, outputs, len(prepared)) for space in self.spaces.values()}
         except BundleError as error:
@@ -158,15 +161,15 @@ def _open_graph(path: Path, batch: Arrays, spaces: Sequence[Space], threads: int
     return session
 
 
-def _stack(pictures: Sequence[Any], size: int) -> npt.NDArray[Any]:
+def _stack(prepared: Sequence[Any]) -> npt.NDArray[Any]:
     """Squares of pixels -> (n, size, size, 3)."""
-    return np.stack(pictures) if len(pictures) else np.zeros((0, size, size, 3), np.uint8)
+    return np.stack(prepared)
 
 
-def _pad(texts: Sequence[Sequence[int]]) -> npt.NDArray[Any]:
+def _pad(prepared: Sequence[Any]) -> npt.NDArray[Any]:
     """Token ids -> (n, longest), filled up with padding."""
-    batch = np.full((len(texts), max(map(len, texts), default=0)), PAD, np.int64)
-    for row, ids in zip(batch, texts, strict=True):
+    batch = np.full((len(prepared), max(map(len, prepared))), PAD, np.int64)
+    for row, ids in zip(batch, prepared, strict=True):
         row[: len(ids)] = ids
     return batch
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -60,7 +60,7 @@ def encode_stream(
     *,
     batch_size: int = 32,
     threads: int | None = None,
-) -> Iterator[Encoded[ItemT, Found]]:
+) -> Generator[Encoded[ItemT, Found], None, None]:
     """Encode items as they come; yields one `Encoded` for every `batch_size` of them, in order.
 
     `items` is read lazily, in the thread that reads the results, a few batches ahead at most.

@@ -27,8 +27,8 @@ from limner.index.records import (
     Skipped,
     check_value,
     item_from_row,
+    item_row,
     known_from_row,
-    regions_to_json,
     stamp_columns,
     stamp_of,
 )
@@ -41,12 +41,12 @@ _CHUNK = 500
 _SHOWN_NAMES = 12
 
 _PUT_ITEM = """
-    INSERT INTO items (key, id, uri, modality, texts, regions, size, modified_ns, content_hash, digest)
-    VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO items (key, id, uri, modality, texts, regions, size, modified_ns, content_hash, digest, source)
+    VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
     ON CONFLICT (key) DO UPDATE SET
         id = excluded.id, uri = excluded.uri, modality = excluded.modality, texts = excluded.texts,
         regions = excluded.regions, size = excluded.size, modified_ns = excluded.modified_ns,
-        content_hash = excluded.content_hash, digest = excluded.digest, vanished = 0
+        content_hash = excluded.content_hash, digest = excluded.digest, source = excluded.source, vanished = 0
 """
 _KNOWN = "SELECT key, id, uri, size, modified_ns, content_hash, digest, vanished FROM items WHERE "
 
@@ -83,19 +83,8 @@ class Catalogue(Database):
             self.shards.bury(changed)
             # Items may swap places: first everybody leaves, then everybody moves in.
             connection.executemany("UPDATE items SET uri = char(0) || key WHERE key = ?", _singles(keys))
-            connection.executemany(_PUT_ITEM, map(_item_row, keys, ids, entries))
-            connection.executemany("DELETE FROM fields WHERE item = ?", _singles(keys))
-            fields = [
-                (key, encodable(name), encodable(value) if isinstance(value, str) else value)
-                for key, entry in zip(keys, entries, strict=True)
-                for name, given in entry.item.fields.items()
-                for value in [check_value(given, name, entry.item.uri)]
-            ]
-            texts = [row for row in fields if isinstance(row[2], str | bytes)]
-            numbers = [row for row in fields if not isinstance(row[2], str | bytes)]
-            put_field = "INSERT INTO fields (item, name, value) VALUES (?, CAST(? AS TEXT), {})"
-            connection.executemany(put_field.format("CAST(? AS TEXT)"), texts)
-            connection.executemany(put_field.format("?"), numbers)
+            connection.executemany(_PUT_ITEM, map(item_row, keys, ids, entries))
+            _put_fields(connection, keys, entries)
             self.forget_skipped(entry.item.uri for entry in entries)
             touch(connection)
         return np.array(keys, np.int64)
@@ -136,13 +125,11 @@ class Catalogue(Database):
             found = map(known_from_row, _look_up(connection, f"{_KNOWN} uri", uris))
             return {known.uri: known for known in found}
 
-    def known_contents(self, content_hashes: Iterable[str]) -> dict[str, list[Known]]:
-        """The items with these bytes, by content hash: a file that was moved is found again here."""
-        found: dict[str, list[Known]] = {}
+    def same_content(self, content_hash: str, most: int = -1) -> list[Known]:
+        """The items with these bytes, vanished ones too, at most so many (-1: all), oldest first."""
         with self.reading() as connection:
-            for row in _look_up(connection, f"{_KNOWN} content_hash", content_hashes):
-                found.setdefault(row[5], []).append(known_from_row(row))
-        return found
+            query = f"{_KNOWN} content_hash = ? ORDER BY key LIMIT ?"
+            return [known_from_row(row) for row in connection.execute(query, (content_hash, most))]
 
     def select(self, where: Predicate | None = None) -> Integers:
         """Keys of the items that match and have not vanished.
@@ -165,17 +152,10 @@ class Catalogue(Database):
                 raise InputError(f"the filter is too long ({error}); ask with fewer conditions") from error
 
     def under(self, path: str | Path) -> Integers:
-        """Keys of the items, vanished ones too, whose uri is this file, lies in this folder, archive or table."""
-        place = str(path).rstrip(os.sep)
-        ranges = [(place + os.sep, place + chr(ord(os.sep) + 1)), (place + "::", place + ":;")]
+        """Keys of the items, vanished ones too, at this path: the file itself, what lies in it, what it gave."""
+        condition, parameters = _at(path)
         with self.reading() as connection:
-            found = connection.execute(
-                "SELECT key FROM items WHERE uri = CAST(? AS TEXT)"
-                + " OR uri >= CAST(? AS TEXT) AND uri < CAST(? AS TEXT)" * len(ranges)
-                + " ORDER BY key",
-                [encodable(text) for text in (place, *ranges[0], *ranges[1])],
-            )
-            return integers(found)
+            return integers(connection.execute(f"SELECT key FROM items WHERE {condition} ORDER BY key", parameters))
 
     def vanish(self, keys: Iterable[int]) -> None:
         """Note that the files of these items have gone: they are kept but found no more, until put again."""
@@ -215,9 +195,9 @@ class Catalogue(Database):
         """Note files that could not be used."""
         with self.transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO skipped (uri, reason, size, modified_ns)"
-                " VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
-                ((encodable(one.uri), encodable(one.reason), *stamp_columns(one.stamp)) for one in skipped),
+                "INSERT OR REPLACE INTO skipped (uri, reason, source, size, modified_ns)"
+                " VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
+                ((*map(encodable, (one.uri, one.reason, one.source)), *stamp_columns(one.stamp)) for one in skipped),
             )
 
     def forget_skipped(self, uris: Iterable[str]) -> None:
@@ -228,13 +208,19 @@ class Catalogue(Database):
 
     def skipped(self, uris: Iterable[str] | None = None) -> dict[str, Skipped]:
         """The skipped files by uri: all, or those at these places."""
-        query = "SELECT uri, reason, size, modified_ns FROM skipped"
+        query = "SELECT uri, reason, source, size, modified_ns FROM skipped"
         with self.reading() as connection:
             if uris is None:
                 rows = connection.execute(f"{query} ORDER BY uri").fetchall()
             else:
                 rows = list(_look_up(connection, f"{query} WHERE uri", uris))
-        return {uri: Skipped(uri, reason, stamp_of(*stamp)) for uri, reason, *stamp in rows}
+        return {uri: Skipped(uri, reason, stamp_of(*stamp), source) for uri, reason, source, *stamp in rows}
+
+    def skipped_under(self, path: str | Path) -> set[str]:
+        """The uris of the skipped files at this path, as `under` means it."""
+        condition, parameters = _at(path)
+        with self.reading() as connection:
+            return {uri for (uri,) in connection.execute(f"SELECT uri FROM skipped WHERE {condition}", parameters)}
 
     # Jobs
 
@@ -351,19 +337,28 @@ def _check_unique(names: Sequence[str], what: str) -> None:
         raise InputError(f"{twice}: this {what} occurs twice among the items to put; give each once")
 
 
-def _item_row(key: int, id: str, entry: Entry) -> tuple[object, ...]:
-    item = entry.item
-    return (
-        key,
-        encodable(id),
-        encodable(item.uri),
-        item.modality,
-        json.dumps(item.texts),
-        regions_to_json(item.regions),
-        *stamp_columns(item.stamp),
-        entry.content_hash,
-        entry.digest,
-    )
+def _at(path: str | Path) -> tuple[str, list[str | bytes]]:
+    """The condition that a row has to do with this path, and its parameters."""
+    place = str(path).rstrip(os.sep)
+    exact = (str(path), str(path))
+    ranges = (place + os.sep, place + chr(ord(os.sep) + 1), place + "::", place + ":;")
+    text = "CAST(? AS TEXT)"
+    within = f"uri >= {text} AND uri < {text}"
+    return f"(uri = {text} OR source = {text} OR {within} OR {within})", [*map(encodable, exact + ranges)]
+
+
+def _put_fields(connection: sqlite3.Connection, keys: Sequence[int], entries: Sequence[Entry]) -> None:
+    texts, numbers = [], []
+    for key, entry in zip(keys, entries, strict=True):
+        for name, given in entry.item.fields.items():
+            value = check_value(given, name, entry.item.uri)
+            if isinstance(value, str):
+                texts.append((key, encodable(name), encodable(value)))
+            else:
+                numbers.append((key, encodable(name), value))
+    connection.executemany("DELETE FROM fields WHERE item = ?", _singles(keys))
+    connection.executemany("INSERT INTO fields VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT))", texts)
+    connection.executemany("INSERT INTO fields VALUES (?, CAST(? AS TEXT), ?)", numbers)
 
 
 def _look_up(connection: sqlite3.Connection, query: str, texts: Iterable[str]) -> Iterator[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.types import FieldValue, Item, Region, Stamp
+from limner.index.database import encodable
 
 JobState = Literal["running", "done", "interrupted"]
 
@@ -29,6 +30,8 @@ class Entry:
     """Of the item's bytes. Empty: not known."""
     digest: str = ""
     """What `digest` makes of the item as its source described it."""
+    source: str = ""
+    """The folder, archive or table that gave it. Empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Skipped:
     uri: str
     reason: str
     stamp: Stamp | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,23 @@ def check_value(value: FieldValue, name: str, uri: str) -> FieldValue:
     if isinstance(value, int | float) and not math.isnan(value):
         return value
     raise InputError(f"{uri}: field {name!r} is {value!r}, neither text nor a number; leave it out")
+
+
+def item_row(key: int, id: str, entry: Entry) -> tuple[object, ...]:
+    """The columns of an entry, in the order of the table `items`."""
+    item = entry.item
+    return (
+        key,
+        encodable(id),
+        encodable(item.uri),
+        item.modality,
+        json.dumps(item.texts),
+        regions_to_json(item.regions),
+        *stamp_columns(item.stamp),
+        entry.content_hash,
+        entry.digest,
+        encodable(entry.source),
+    )
 
 
 def item_from_row(row: Sequence[Any], fields: Mapping[str, FieldValue]) -> Item:

@@ -35,10 +35,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             modified_ns INTEGER,
             content_hash TEXT NOT NULL,
             digest TEXT NOT NULL,                   -- of what the source said about it
+            source TEXT NOT NULL,                   -- the folder, archive or table that gave it last; '': none
             vanished INTEGER NOT NULL DEFAULT 0
         )
         """,
         "CREATE INDEX items_by_content ON items (content_hash)",
+        "CREATE INDEX items_by_source ON items (source)",
         "CREATE INDEX items_vanished ON items (key) WHERE vanished",
         # No type for `value`: a number stays a number and text stays text.
         """
@@ -75,7 +77,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             uri TEXT PRIMARY KEY,
             reason TEXT NOT NULL,
             size INTEGER,
-            modified_ns INTEGER
+            modified_ns INTEGER,
+            source TEXT NOT NULL
         ) WITHOUT ROWID
         """,
         """

@@ -40,6 +40,8 @@ class Block:
     """(n, d), memory-mapped and read-only."""
     live: npt.NDArray[np.bool_] | None
     """(n,): which rows a search may find. None: all of them."""
+    kept: npt.NDArray[np.bool_] | None
+    """(n,): the same with the rows of vanished items. None: all of them."""
     norm: float
     """Euclidean length of the longest vector."""
 
@@ -98,11 +100,11 @@ class VectorStore:
             return self._catalogue.shards.bury(np.asarray(keys, np.int64), self._fingerprint, self.space.name)
 
     def take(self, keys: Integers) -> tuple[Integers, Floats]:
-        """Those of `keys` that have a live vector here (m,), ascending, and the vectors (m, d)."""
+        """Those of `keys` that have a vector here, vanished ones too: (m,) ascending, and the vectors (m, d)."""
         found, vectors = [np.empty(0, np.int64)], [np.empty((0, self.space.size), np.float32)]
         for block in self.blocks():
             rows = locate(block.keys, keys)
-            rows = rows if block.live is None else rows[block.live[rows]]
+            rows = rows if block.kept is None else rows[block.kept[rows]]
             found.append(block.keys[rows])
             vectors.append(block.vectors[rows])
         taken = np.concatenate(found)
@@ -186,7 +188,9 @@ class VectorStore:
                 if verify:
                     self._folder.verify(shard.file)
             files[name] = vectors
-            blocks.append(Block(shard.keys, vectors, _live(shard, view.vanished), shard.file.norm))
+            hidden = np.concatenate([shard.dead, locate(shard.keys, view.vanished)])
+            live, kept = _all_but(hidden, len(shard.keys)), _all_but(shard.dead, len(shard.keys))
+            blocks.append(Block(shard.keys, vectors, live, kept, shard.file.norm))
         return _Opened(view.generation, tuple(blocks), files)
 
     def _merge(self, group: Sequence[Shard]) -> None:
@@ -221,13 +225,13 @@ def fitted(vectors: Floats, space: Space) -> Floats:
     return values
 
 
-def _live(shard: Shard, vanished: Integers) -> npt.NDArray[np.bool_] | None:
-    hidden = np.concatenate([shard.dead, locate(shard.keys, vanished)])
-    if not len(hidden):
+def _all_but(rows: Integers, count: int) -> npt.NDArray[np.bool_] | None:
+    """A mask (count,) without these rows; None if there are none to leave out."""
+    if not len(rows):
         return None
-    live = np.ones(len(shard.keys), np.bool_)
-    live[hidden] = False
-    return live
+    mask = np.ones(count, np.bool_)
+    mask[rows] = False
+    return mask
 
 
 def _mergeable(shards: Sequence[Shard]) -> Sequence[Shard]:

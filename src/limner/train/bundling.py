@@ -72,7 +72,7 @@ def bundle_trained(trained: Trained, validation: Dataset, test: Dataset, folder:
         for name, files in (("full", full), ("half", graphs)):
             draft = write_bundle(Path(scratch) / name, manifest, _files(trained, files))
             drafts.append(OnnxEncoder(draft))
-        wide, narrow = (measure(encoder, test) for encoder in drafts)
+        wide, narrow = (measure(encoder, test, name=trained.name) for encoder in drafts)
         calibration = calibrate(drafts[1], validation, SPACE)
     metrics = {row.name: row.value for row in narrow.rows} | {f"{HEADLINE}, float32 weights": wide[HEADLINE].value}
     manifest = dataclasses.replace(manifest, calibration={SPACE: calibration}, metrics=metrics)

@@ -87,8 +87,8 @@ def _embedded(path: str, file: Any, column: str) -> Iterator[Item]:
         columns.append(f"{column}.path")
     for number, row in enumerate(_rows(file, columns)):
         cell = f"{column}[{number}]"
-        name = (row.pop(column, None) or {}).get("path") or cell
-        yield item_from_row(f"{path}::{cell}", row, name=name, stamp=stamp)
+        name = (row.pop(column, None) or {}).get("path")
+        yield item_from_row(f"{path}::{cell}", row, name=name if isinstance(name, str) else cell, stamp=stamp)
 
 
 def _rows(file: Any, columns: list[str]) -> Iterator[dict[str, Any]]:

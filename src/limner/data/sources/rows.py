@@ -9,11 +9,12 @@ import math
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from limner.core.errors import InputError, PictureError, SourceError
 from limner.core.types import FieldValue, Item, Region, Stamp
-from limner.data.content import REST, path_uri, read_stamp
+from limner.data.content import REST, read_stamp
 
 PICTURE_COLUMNS = ("image", "path", "file", "filename", "file_name", "image_path", "image_name", "img", "uri")
 TEXT_COLUMNS = ("captions", "caption", "texts", "text")
@@ -95,8 +96,8 @@ def items_from_rows(source: str, records: Iterable[Record], locate: Callable[[st
 
 
 def beside(table: str, name: str) -> str:
-    """The uri of a picture that is named relative to the folder of its table."""
-    return name if "://" in name else path_uri(os.path.normpath(os.path.join(os.path.dirname(table), name)))
+    """The uri of a picture that is named relative to the folder of its table; `x.tar::a.jpg` will do as well."""
+    return name if "://" in name else os.path.normpath(os.path.join(os.path.dirname(table), name))
 
 
 def broken_line(table: str, line: int) -> Item:
@@ -122,13 +123,11 @@ def field_value(value: Any) -> FieldValue | None:
         return int(value)
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, (float, Decimal)):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
         return clean(value)
-    if hasattr(value, "isoformat"):  # dates and times, as parquet has them
-        return str(value.isoformat())
-    return None
+    return str(value.isoformat()) if hasattr(value, "isoformat") else None  # dates and times, as parquet has them
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,73 @@
+"""What the engine asks of a collection: its items, its filter, and the pictures that a query names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from limner.core.errors import PictureError
+from limner.core.query import Predicate
+from limner.core.types import Integers, Item, Region
+from limner.index.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GIVEN = "(given)"
+"""What a query calls the picture that it was given as pixels, not as a place."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledger:
+    """Implements `search.engine.Ledger`."""
+
+    catalogue: Catalogue
+    picture_side: int
+    """Pixels of the shorter side to which a whole picture may be decoded: the same as when indexing."""
+    given: Image.Image | None = None
+
+    def items(self, ids: Integers) -> dict[int, Item]:
+        return self.catalogue.get(ids)
+
+    def select(self, predicate: Predicate) -> Integers:
+        return self.catalogue.select(predicate)
+
+    def picture(self, uri: str, region: Region | None) -> Image.Image:
+        if uri == GIVEN and self.given is not None:
+            picture = upright_rgb(self.given)
+        else:
+            picture = self._read(uri, None if region else self.picture_side)
+        if region is None:
+            return picture
+        left, top, right, bottom = region.box
+        width, height = picture.size
+        edges = (int(left * width), int(top * height), int(right * width), int(bottom * height))
+        return picture.crop((*edges[:2], max(edges[2], edges[0] + 1), max(edges[3], edges[1] + 1)))
+
+    def _read(self, uri: str, shorter_side: int | None) -> Image.Image:
+        from limner.data.content import read_bytes
+        from limner.data.pictures import read_picture
+
+        place = os.path.expanduser(uri)
+        try:
+            return read_picture(read_bytes(place), place, shorter_side=shorter_side)[0]
+        except PictureError as error:
+            reason = "no such file" if error.reason == "vanished" else error.reason
+            raise PictureError(uri, f"{reason}; search with another picture") from error
+
+
+def upright_rgb(picture: Image.Image) -> Image.Image:
+    """A picture of the caller's, brought to what a file of it would be read as: transparency is white."""
+    from PIL import Image, ImageOps
+
+    try:
+        picture = ImageOps.exif_transpose(picture)
+        if not picture.has_transparency_data:
+            return picture.convert("RGB")
+        layer = picture.convert("RGBA")
+    except (OSError, SyntaxError, ValueError) as error:  # opened by the caller, read only now
+        raise PictureError("the given picture", f"cannot be read ({error}); search with another picture") from error
+    white = Image.new("RGB", layer.size, "white")
+    white.paste(layer, mask=layer.getchannel("A"))
+    return white
