@@ -11,8 +11,7 @@ the collection is as it would be anywhere. Then take turns, each a new process:
                      index is made before, in its own data folder; its model is a larger one)
 
 Shown are wall time, peak memory and the ratio to limner's time in the same turn. The parts of a
-search are measured in further processes, with timers around limner's functions; what is left is the
-output, the end of the process and what has no timer. Everything is in the page cache: the first
+search are measured in further processes, with timers around limner's functions. Everything is in the page cache: the first
 search after a start of the machine waits for the disk too.
 """
 
@@ -45,6 +44,7 @@ def timed(owner, name, part):
     original = getattr(owner, name)
     def wrapper(*args, **kwargs):
         begun = time.perf_counter()
+        parts.setdefault("read the command line", begun - running)
         try:
             return original(*args, **kwargs)
         finally:
@@ -72,8 +72,9 @@ timed(OnnxEncoder, "prepare", "load the tokenizer, encode the query")
 timed(OnnxEncoder, "encode", "load the graph, encode the query")
 timed(DenseIndex, "search", "open the vectors, search them")
 timed(Catalogue, "get", "read the items of the hits")
+running = time.perf_counter()
 code = run(arguments)
-print(json.dumps(parts), file=sys.stderr)
+print(json.dumps([parts, time.time()]), file=sys.stderr)
 sys.exit(code)
 """
 
@@ -121,11 +122,13 @@ def search_parts(search: Sequence[str]) -> dict[str, float]:
     started = time.time()
     command = [sys.executable, "-c", PARTS, repr(started), *search]
     run = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    whole = time.time() - started
+    ended = time.time()
     if run.returncode:
         sys.exit(f"limner search ended with {run.returncode}: {run.stderr}")
-    parts: dict[str, float] = json.loads(run.stderr.splitlines()[-1])
-    return {**parts, "everything else": whole - sum(parts.values())}
+    parts: dict[str, float]
+    parts, left = json.loads(run.stderr.splitlines()[-1])
+    parts["end of the process"] = ended - left
+    return {**parts, "everything else": ended - started - sum(parts.values())}
 
 
 def make_collection(place: Path, count: int, seed: int, model: str | None) -> tuple[Path, str]:

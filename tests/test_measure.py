@@ -32,6 +32,7 @@ class ColourEncoder:
 
     fingerprint = "c0104e" * 8
     modalities: frozenset[Modality] = frozenset({"image", "text"})
+    picture_side = 1
 
     def __init__(self, spaces: Sequence[str] = ("colour",)) -> None:
         self.spaces: Mapping[str, Space] = {name: Space(name, "dense", 3, "cosine") for name in spaces}

@@ -54,11 +54,9 @@ def measure(
     started = time.perf_counter()
     used = dataset if limit is None else dataset.first_images(limit)
     target = _dense_space(encoder, space)
-    # Only an encoder that knows the pixels it needs can spare the decoder the rest.
-    side = getattr(encoder, "picture_side", None)
 
     def load_picture(item: Item) -> Loaded[None]:
-        return Loaded(None, read_picture(read_bytes(item.uri), item.uri, shorter_side=side)[0])
+        return Loaded(None, read_picture(read_bytes(item.uri), item.uri, shorter_side=encoder.picture_side)[0])
 
     def load_caption(caption: tuple[int, int]) -> Loaded[None]:
         row, place = caption

@@ -133,7 +133,7 @@ def test_known_tells_what_changed(catalogue: Catalogue) -> None:
     item = Item("/a", stamp=Stamp(10, 20), texts=("x",))
     keys = catalogue.put([Entry(item, "hash", digest(item)), Entry(Item("/b"), "hash")]).tolist()
     known = catalogue.known(["/a", "/nowhere"])
-    assert known == {"/a": Known(keys[0], "i1", "/a", Stamp(10, 20), "hash", digest(item), False)}
+    assert known == {"/a": Known(keys[0], "i1", "/a", Stamp(10, 20), "hash", digest(item), "", False)}
     assert [one.uri for one in catalogue.same_content("hash")] == ["/a", "/b"]
     assert [one.uri for one in catalogue.same_content("hash", most=1)] == ["/a"]
     assert catalogue.same_content("other") == []
@@ -194,6 +194,8 @@ def test_under_takes_what_a_table_gave(catalogue: Catalogue) -> None:
     assert catalogue.skipped_under("/img") == {"/img/c.jpg"}
     catalogue.put([Entry(Item("/img/a.jpg"), source="/img")])  # the last source that spoke of it
     assert catalogue.under("/t.csv").tolist() == []
+    catalogue.move_to_source(keys[1:], "/t.csv")
+    assert catalogue.under("/t.csv").tolist() == keys[1:]
 
 
 def test_many_items_at_once(catalogue: Catalogue) -> None:

@@ -9,28 +9,28 @@ a kill at any moment.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from limner.collection.ledger import GIVEN
+from limner.collection.model import OpenModel, load_bundle
 from limner.collection.records import AddReport, Progress, Report, Skipped, Status
-from limner.core.errors import CollectionError, InputError, ModelMismatch, PictureError
+from limner.core.errors import BundleError, CollectionError, InputError, ModelMismatch
 from limner.core.protocols import Source
 from limner.core.query import And, Picture, Predicate, Query, Term
-from limner.core.types import Hit, Integers, Item, Region
-from limner.encode.bundle import DEFAULT_MODEL, Bundle, bundled_models, find_bundle
-from limner.encode.onnx import OnnxEncoder
+from limner.core.types import Hit, Integers, Item
+from limner.encode.bundle import DEFAULT_MODEL, Bundle
 from limner.index.catalogue import Catalogue
-from limner.index.dense import DenseIndex
-from limner.index.records import Model
+from limner.index.records import Job
 from limner.index.schema import VERSION
 from limner.index.shards import ShardFolder
 from limner.index.vectors import VectorStore
-from limner.search.engine import Engine
 from limner.search.filter import parse_filter
 from limner.search.query import parse_query
 
@@ -55,15 +55,18 @@ class Collection:
         file = self.path / CATALOGUE
         if self.path.exists() and not file.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise CollectionError(f"{self.path}: exists and is no collection; choose another place for it")
-        bundle = _load(model) if model is not None else None  # a wrong model must not leave a new folder behind
+        # Before anything is made: a wrong model must not leave a new folder behind.
+        self._given = load_bundle(model) if model is not None else None
         self._catalogue = Catalogue(file, create=create)
-        self._wanted = bundle
         self._folder = ShardFolder(self.path / VECTORS)
-        self._encoder: OnnxEncoder | None = None
-        self._ledger = _Ledger(self._catalogue)
-        self._opened: dict[str, dict[str, VectorStore]] = {}
-        if bundle is not None:
-            self._check_model(bundle[0])
+        self._lock = threading.Lock()
+        self._opened: OpenModel | None = None
+        try:
+            if self._given is not None:
+                self._check_model(self._given[0])
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -84,16 +87,17 @@ class Collection:
     ) -> AddReport:
         """Read what is new or changed in a folder, table, archive, any other source, or some items.
 
-        Items under a path that are not there any more are marked as vanished and found no more;
-        `prune` forgets all vanished ones. Files that cannot be used are in the report, with a
-        reason. Raises SourceError, CollectionBusy (another process writes), StorageError (disk full).
+        Items of a path that are not there any more are marked as vanished and found no more; `prune`
+        forgets all vanished ones. Files that cannot be used are in the report, with a reason. A path
+        without a single picture is a SourceError and changes nothing: so an empty mount point does no
+        harm. Raises InputError, CollectionBusy (another process writes), StorageError (disk full).
         """
-        from limner.collection.adding import Adding, as_source
+        from limner.collection.adding import Adding
+        from limner.collection.sources import as_source
 
         items, place = as_source(source)
         with self._writing():
-            encoder = self._open_encoder(choose=True)
-            return Adding(self._catalogue, self._stores(encoder), encoder, progress).run(items, place, prune)
+            return Adding(self._catalogue, self._model(), progress).run(items, place, prune)
 
     def remove(
         self,
@@ -104,27 +108,35 @@ class Collection:
     ) -> int:
         """Forget the items that all given conditions fit (files are never touched); returns how many.
 
-        `under`: a file, or a folder, archive or table that they lie in. Raises InputError if no condition is given.
+        `under`: a file, or the folder, archive or table that they came from. Raises InputError if no condition is
+        given.
         """
         if ids is None and where is None and under is None:
             raise InputError("nothing named to remove: give ids, a filter or a path")
         with self._writing(), self._catalogue.transaction():
-            chosen = [np.array(sorted(self._catalogue.keys(ids).values()), np.int64)] if ids is not None else []
-            chosen += [self._catalogue.select(_predicate(where))] if where is not None else []
-            chosen += [self._catalogue.under(Path(under).expanduser().absolute())] if under is not None else []
-            keys = chosen[0]
+            chosen = []
+            if ids is not None:
+                keys = self._catalogue.keys([ids] if isinstance(ids, str) else ids)
+                chosen.append(np.array(sorted(keys.values()), np.int64))
+            if where is not None:
+                chosen.append(self._catalogue.select(_predicate(where)))
+            if under is not None:
+                chosen.append(self._under(under))
+            fitting = chosen[0]
             for more in chosen[1:]:
-                keys = np.intersect1d(keys, more, assume_unique=True)
-            return self._catalogue.remove(keys)
+                fitting = np.intersect1d(fitting, more, assume_unique=True)
+            return self._catalogue.remove(fitting)
 
     def prune(self) -> int:
         """Forget the items whose files have vanished; returns how many."""
-        with self._writing():
+        with self._writing(), self._catalogue.transaction():
             return self._catalogue.remove(self._catalogue.vanished())
 
     def get(self, id: str) -> Item:
-        """The item with this id. Raises InputError if there is none."""
-        return self._catalogue.get([self._key(id)])[self._key(id)]
+        """The item with this id, also a vanished one. Raises InputError if there is none."""
+        for item in self._catalogue.get(self._catalogue.keys([id]).values()).values():
+            return item
+        raise self._no_item(id)
 
     def items(self, where: str | Predicate | None = None) -> Iterator[Item]:
         """All items, or those that a filter fits, in the order they came; vanished ones left out."""
@@ -151,25 +163,37 @@ class Collection:
         Raises QueryError (with the place in the text), InputError, PictureError, ModelMismatch.
         """
         tree = query if isinstance(query, Query) else parse_query(query) if query.strip() else Query()
-        condition = _both(tree.where, _predicate(where))
-        with self._ledger.lent(image) as picture:
-            terms = tree.terms if picture is None else (*tree.terms, Term(picture))
-            engine = self._engine()
-            return engine.search(Query(terms, condition), k, min_probability=min_score)
+        terms, given = tree.terms, None
+        if isinstance(image, str | os.PathLike):
+            terms = (*terms, Term(Picture(str(image))))
+        elif image is not None:
+            terms, given = (*terms, Term(Picture(GIVEN))), image
+        asked = Query(terms, _both(tree.where, _predicate(where)))
+        return self._answer(lambda model: model.engine(given).search(asked, k, min_probability=min_score))
 
     def similar(
         self, id: str, *, k: int = 10, where: str | Predicate | None = None, min_score: float = 0.0
     ) -> list[Hit]:
         """More like this item: the nearest others to its stored vector. Raises InputError for an unknown id."""
-        key = self._key(id)
-        engine, encoder = self._engine(), self._open_encoder()
-        vectors = {}
-        for name, store in self._stores(encoder).items():
-            found, rows = store.take(np.array([key], np.int64))
-            if not len(found):
-                raise InputError(f"item {id!r} has vanished; index its folder again")
-            vectors[name] = rows[0]
-        return engine.search_vector(vectors, k, where=_predicate(where), exclude=key, min_probability=min_score)
+        condition = _predicate(where)
+
+        def ask(model: OpenModel) -> list[Hit]:
+            keys = self._catalogue.keys([id])
+            if not keys:
+                raise self._no_item(id)
+            key = keys[id]
+            vectors = {}
+            for space, store in model.stores.items():
+                found, rows = store.take(np.array([key], np.int64))
+                if len(found):
+                    vectors[space] = rows[0]
+                elif model.is_current():
+                    raise InputError(f"item {id!r} has no vector of this model; make it with: limner reindex")
+            if len(vectors) < len(model.stores):
+                return []  # the model was changed meanwhile: `_answer` asks again
+            return model.engine().search_vector(vectors, k, where=condition, exclude=key, min_probability=min_score)
+
+        return self._answer(ask)
 
     # The whole
 
@@ -178,15 +202,10 @@ class Collection:
         items, vanished = self._catalogue.count()
         model = self._catalogue.model
         spaces = self._catalogue.shards.spaces()
-        files = [path for path in self.path.rglob("*") if path.is_file()]
-        finished: set[str] = set()
-        unfinished = []
-        for job in self._catalogue.jobs():  # newest first: a source that was finished later has nothing left to do
-            if job.state == "done":
-                finished.add(job.source)
-            elif job.source not in finished:
-                finished.add(job.source)
-                unfinished.append(job)
+        size = 0
+        for path in self.path.rglob("*"):
+            with suppress(FileNotFoundError):  # swept by a writer just now
+                size += path.stat().st_size if path.is_file() else 0
         return Status(
             path=self.path,
             items=items,
@@ -196,33 +215,50 @@ class Collection:
             model_name=model.name if model else "",
             model_fingerprint=model.fingerprint if model else "",
             spaces=tuple(space for fingerprint, space in spaces if model and fingerprint == model.fingerprint),
-            bytes=sum(path.stat().st_size for path in files),
+            bytes=size,
             shards=len(self._catalogue.shards.files()),
-            jobs=tuple(unfinished),
+            jobs=tuple(_unfinished(self._catalogue.jobs())),
             schema_version=VERSION,
         )
 
     def check(self) -> list[str]:
-        """Test the catalogue and every checksum; returns a line for each problem."""
+        """Test the catalogue and the checksum of every shard; returns a line for each problem. Needs no model."""
         problems = self._catalogue.check()
-        if not problems and self._catalogue.model is not None:
-            for store in self._stores(self._open_encoder()).values():
-                problems += store.verify()
+        if problems:
+            return problems
+        shards, model = self._catalogue.shards, self._catalogue.model
+        for fingerprint, space in shards.spaces():
+            for shard in shards.view(fingerprint, space).shards:
+                try:
+                    self._folder.verify(shard.file)
+                except CollectionError as error:
+                    if shard.file.name in shards.files():  # a writer may have merged it away meanwhile
+                        problems.append(str(error))
+        if model is not None:
+            spaces = [space for fingerprint, space in shards.spaces() if fingerprint == model.fingerprint] or [""]
+            bare = np.unique(np.concatenate([shards.missing(model.fingerprint, space) for space in spaces]))
+            if len(bare):
+                problems.append(f"{self.path}: {len(bare):,} items have no vector; make it with: limner reindex")
         return problems
 
     def reindex(self, model: str | Path | None = None, *, progress: Report | None = None) -> AddReport:
         """Encode every item with another model, beside the old vectors, and change over at the end.
 
         Until then searches use the old ones. A run that was interrupted goes on. Without `model`:
-        the collection's own, which makes damaged or missing vectors again.
+        the collection's own, which makes damaged or missing vectors again. Raises InputError, and
+        changes nothing, if none of the pictures can be read.
         """
-        from limner.collection.reindexing import reindex
+        from limner.collection.reindexing import Reindexing
 
         with self._writing():
-            bundle, name = _load(model if model is not None else self._model_name())
-            encoder = OnnxEncoder(bundle)
-            report = reindex(self._catalogue, self._stores(encoder), encoder, name, progress)
-            self._encoder = encoder
+            if model is not None:
+                bundle, name = load_bundle(model)
+            else:
+                bundle, name = self._given or load_bundle(self._model_name())
+            opened = OpenModel.open(bundle, name, self._catalogue, self._folder)
+            report = Reindexing(self._catalogue, opened, progress).run()
+            with self._lock:
+                self._given, self._opened = (bundle, name), opened
             self._folder.sweep(self._catalogue.shards.files())
             return report
 
@@ -230,15 +266,18 @@ class Collection:
         """Write vectors and items as .npy (with a .jsonl beside it) or .parquet; returns how many."""
         from limner.collection.transfer import export_vectors
 
-        return export_vectors(self._catalogue, self._store(space), self._open_encoder(), Path(path))
+        model = self._model()
+        if space not in model.stores:
+            raise InputError(f"the model has no space {space!r}: it has {', '.join(model.stores)}")
+        store = VectorStore(self._catalogue, self._folder, model.record.fingerprint, model.encoder.spaces[space])
+        return export_vectors(self._catalogue, model, store, Path(path))
 
     def import_vectors(self, path: str | Path) -> AddReport:
         """Take in what `export_vectors` wrote, here or elsewhere. Raises ModelMismatch for vectors of another model."""
         from limner.collection.transfer import import_vectors
 
         with self._writing():
-            encoder = self._open_encoder(choose=True)
-            return import_vectors(self._catalogue, self._stores(encoder), encoder, Path(path))
+            return import_vectors(self._catalogue, self._model(), Path(path))
 
     # Inside
 
@@ -248,23 +287,41 @@ class Collection:
             self._folder.sweep(self._catalogue.shards.files())  # what a killed writer left
             yield
 
-    def _key(self, id: str) -> int:
-        try:
-            return self._catalogue.keys([id])[id]
-        except KeyError:
-            raise InputError(f"no item {id!r} in {self.path}: limner search --json shows ids") from None
+    def _no_item(self, id: str) -> InputError:
+        return InputError(f"no item {id!r} in {self.path}: limner search --json shows ids")
 
-    def _open_encoder(self, *, choose: bool = False) -> OnnxEncoder:
-        """The collection's model, loaded once. `choose`: a collection without one gets it now."""
-        if self._encoder is None:
-            model = self._catalogue.model
-            bundle, name = self._wanted or _load(model.name if model else DEFAULT_MODEL)
-            self._check_model(bundle)
-            self._encoder = OnnxEncoder(bundle)
-            self._wanted = bundle, name
-        if choose and self._catalogue.model is None:
-            self._catalogue.use_model(Model(self._wanted[1] if self._wanted else "", self._encoder.fingerprint))
-        return self._encoder
+    def _under(self, path: str | Path) -> Integers:
+        from limner.collection.sources import absolute, spellings
+
+        first, second = (self._catalogue.under(place) for place in spellings(absolute(path)))
+        return np.union1d(first, second)
+
+    def _answer(self, ask: Callable[[OpenModel], list[Hit]]) -> list[Hit]:
+        while True:
+            model = self._model()
+            hits = ask(model)
+            if model.is_current():  # else a writer changed over meanwhile, and the vectors went during the search
+                return hits
+
+    def _model(self) -> OpenModel:
+        """The collection's model, opened when first needed and again when a writer has changed over to another."""
+        with self._lock:
+            if self._opened is None or not self._opened.is_current():
+                self._opened = OpenModel.open(*self._bundle(), self._catalogue, self._folder)
+            return self._opened
+
+    def _bundle(self) -> tuple[Bundle, str]:
+        model = self._catalogue.model
+        if self._given is not None and (model is None or self._given[0].fingerprint == model.fingerprint):
+            return self._given
+        try:
+            bundle, name = load_bundle(self._model_name())
+        except BundleError as error:
+            if model is None:
+                raise
+            raise BundleError(f"{error}; if it has moved: limner reindex -c {self.path} --model FOLDER") from error
+        self._check_model(bundle)
+        return bundle, name
 
     def _model_name(self) -> str:
         model = self._catalogue.model
@@ -279,74 +336,16 @@ class Collection:
                 f"to change over: limner reindex --model {bundle.path}"
             )
 
-    def _stores(self, encoder: OnnxEncoder) -> dict[str, VectorStore]:
-        """The vectors of each space; kept, since each has its files mapped and verified."""
-        if encoder.fingerprint not in self._opened:
-            self._opened[encoder.fingerprint] = {
-                name: VectorStore(self._catalogue, self._folder, encoder.fingerprint, space)
-                for name, space in encoder.spaces.items()
-            }
-        return self._opened[encoder.fingerprint]
 
-    def _store(self, space: str) -> VectorStore:
-        stores = self._stores(self._open_encoder())
-        if space not in stores:
-            raise InputError(f"the model has no space {space!r}: it has {', '.join(stores)}")
-        return stores[space]
-
-    def _engine(self) -> Engine:
-        encoder = self._open_encoder()
-        indexes = {name: DenseIndex(store) for name, store in self._stores(encoder).items()}
-        return Engine(encoder, indexes, self._ledger)
-
-
-class _Ledger:
-    """What the engine asks of a collection."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._lent: dict[str, Image.Image] = {}
-
-    def items(self, ids: Integers) -> dict[int, Item]:
-        return self._catalogue.get(ids)
-
-    def select(self, predicate: Predicate) -> Integers:
-        return self._catalogue.select(predicate)
-
-    def picture(self, uri: str, region: Region | None) -> Image.Image:
-        from limner.data.content import read_bytes
-        from limner.data.pictures import read_picture
-
-        try:
-            picture = self._lent[uri] if uri in self._lent else read_picture(read_bytes(uri), uri)[0]
-        except PictureError as error:
-            reason = "no such file" if error.reason == "vanished" else error.reason
-            raise PictureError(uri, f"{reason}; give a picture to search with") from error
-        if region is None:
-            return picture
-        left, top, right, bottom = region.box
-        width, height = picture.size
-        edges = (int(left * width), int(top * height), int(right * width), int(bottom * height))
-        return picture.crop((*edges[:2], max(edges[2], edges[0] + 1), max(edges[3], edges[1] + 1)))
-
-    @contextmanager
-    def lent(self, image: str | Path | Image.Image | None) -> Iterator[Picture | None]:
-        """A picture of the caller's as part of a query, for as long as that is answered."""
-        if image is None or isinstance(image, str | Path):
-            yield None if image is None else Picture(str(image))
-            return
-        name = f"memory:{secrets.token_hex(8)}"
-        self._lent[name] = image.convert("RGB")
-        try:
-            yield Picture(name)
-        finally:
-            del self._lent[name]
-
-
-def _load(model: str | Path) -> tuple[Bundle, str]:
-    """A bundle, and the name by which it is found again."""
-    path = find_bundle(model)
-    return Bundle.load(path), str(model) if str(model) in bundled_models() else str(path.absolute())
+def _unfinished(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Of jobs, newest first, those that can be taken up: the last of its kind for its source, and not done."""
+    later: set[tuple[str, str]] = set()
+    for job in jobs:
+        # A collection has one model: whatever reindexing came last stands for all before it.
+        what = (job.kind, "" if job.kind == "reindex" else job.source)
+        if what not in later and job.state != "done" and job.source:
+            yield job
+        later.add(what)
 
 
 def _predicate(where: str | Predicate | None) -> Predicate | None:

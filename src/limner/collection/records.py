@@ -38,10 +38,12 @@ class AddReport:
     updated: int = 0
     unchanged: int = 0
     moved: int = 0
-    """Found again at another place by their content."""
+    """Found again at another place by their content, or by the id that their source gives."""
     vanished: int = 0
+    """Known at the place of the source and there no more: found no more, until they are back."""
     pruned: int = 0
     skipped: tuple[Skipped, ...] = ()
+    """What could not be used, and why. An item that was known before is found no more."""
     seconds: float = 0.0
 
 
@@ -62,5 +64,5 @@ class Status:
     """On disk."""
     shards: int
     jobs: tuple[Job, ...]
-    """Runs that were begun and not finished, newest first."""
+    """Runs that were begun and not finished and can be taken up again, newest first; a running one, too."""
     schema_version: int

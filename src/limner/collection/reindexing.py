@@ -9,81 +9,100 @@ from itertools import islice
 import numpy as np
 
 from limner.collection.adding import BATCH, COMMIT_ROWS, COMMIT_SECONDS
+from limner.collection.model import OpenModel, rows_of
 from limner.collection.records import AddReport, Progress, Report
-from limner.core.errors import PictureError
-from limner.core.types import Dense, Integers, Item
+from limner.core.errors import InputError, PictureError
+from limner.core.types import Floats, Integers, Item
 from limner.data.content import read_bytes
 from limner.data.pictures import read_picture
-from limner.encode.onnx import OnnxEncoder
-from limner.encode.stream import Loaded, encode_stream
+from limner.encode.stream import Encoded, Loaded, encode_stream
 from limner.index.catalogue import Catalogue
-from limner.index.records import Model, Skipped
-from limner.index.vectors import VectorStore
+from limner.index.records import Skipped
 
 _Keyed = tuple[int, Item]
 
 
-def reindex(
-    catalogue: Catalogue,
-    stores: dict[str, VectorStore],
-    encoder: OnnxEncoder,
-    name: str,
-    report: Report | None,
-) -> AddReport:
-    """Give every item a vector of `encoder` in each space, then make that the collection's model.
+class Reindexing:
+    """One run. The caller holds the writer's lock."""
 
-    Goes on where an interrupted run stopped. An item whose file cannot be read any more stays in the
-    catalogue, marked as vanished.
-    """
+    def __init__(self, catalogue: Catalogue, model: OpenModel, report: Report | None) -> None:
+        self._catalogue, self._model, self._report = catalogue, model, report
+        self._keys: list[int] = []
+        self._vectors: list[dict[str, Floats]] = []
+        """Encoded and not yet committed, with `_keys`."""
+        self._updated = self._total = 0
+        self._skipped: list[Skipped] = []
+        self._unusable: list[int] = []
+        self._began = self._committed = time.perf_counter()
 
-    def load(keyed: _Keyed) -> Loaded[None]:
+    def run(self) -> AddReport:
+        """Give every item a vector of the model in each space, then make it the collection's model.
+
+        Goes on where an interrupted run stopped. An item whose file cannot be used any more is marked
+        as vanished with the change-over. Raises InputError, and changes nothing, if that is so of all.
+        """
+        job = self._catalogue.start_job("reindex", self._model.record.name)
+        for store in self._model.stores.values():
+            store.drop_damaged()
+        wanted = self._missing()
+        self._total = len(wanted)
+        items = _keyed(self._catalogue, wanted)
+        for batch in encode_stream(self._model.encoder, "image", items, self._load, batch_size=BATCH):
+            self._take(batch)
+            if len(self._keys) >= COMMIT_ROWS or time.perf_counter() - self._committed > COMMIT_SECONDS:
+                self._commit(job)
+        self._commit(job)
+        if self._skipped and not any(len(store.placed()) for store in self._model.stores.values()):
+            first = self._skipped[0]
+            raise InputError(f"none of the {self._total} pictures can be read ({first.uri}: {first.reason}); mend that")
+        with self._catalogue.transaction():
+            self._catalogue.vanish(self._unusable)
+            self._catalogue.use_model(self._model.record)
+            self._catalogue.update_job(job, self._job_counts(), done=True)
+        seconds = time.perf_counter() - self._began
+        return AddReport(updated=self._updated, skipped=tuple(self._skipped), seconds=seconds)
+
+    def _missing(self) -> Integers:
+        """Keys of the items that lack a vector of the model in some space."""
+        shards, fingerprint = self._catalogue.shards, self._model.record.fingerprint
+        missing: Integers = np.unique(np.concatenate([shards.missing(fingerprint, one) for one in self._model.stores]))
+        return missing
+
+    def _load(self, keyed: _Keyed) -> Loaded[None]:
         uri = keyed[1].uri
-        return Loaded(None, read_picture(read_bytes(uri), uri, shorter_side=encoder.picture_side)[0])
+        return Loaded(None, read_picture(read_bytes(uri), uri, shorter_side=self._model.encoder.picture_side)[0])
 
-    def commit() -> None:
-        with catalogue.transaction():
-            for space, store in stores.items():
-                if keys:
-                    store.add(np.array(keys, np.int64), np.concatenate(vectors[space]))
-            catalogue.vanish(gone)
-            catalogue.update_job(job, {"updated": updated, "skipped": len(skipped)})
-        for rows in (keys, gone, *vectors.values()):
-            rows.clear()
-
-    began = committed = time.perf_counter()
-    job = catalogue.start_job("reindex", name)
-    for store in stores.values():
-        store.drop_damaged()
-    wanted = np.unique(np.concatenate([catalogue.shards.missing(encoder.fingerprint, space) for space in stores]))
-    updated, skipped = 0, list[Skipped]()
-    keys, gone, vectors = list[int](), list[int](), {space: list[np.ndarray]() for space in stores}
-    for batch in encode_stream(encoder, "image", _keyed(catalogue, wanted), load, batch_size=BATCH):
-        keys += [key for (key, _), _ in batch.encoded]
-        for space, values in batch.features.items():
-            assert isinstance(values, Dense)
-            vectors[space].append(values.values)
+    def _take(self, batch: Encoded[_Keyed, None]) -> None:
+        self._keys += [key for (key, _), _ in batch.encoded]
+        self._vectors += rows_of(batch.features, len(batch.encoded))
+        self._updated += len(batch.encoded)
         for (key, item), error in batch.failed:
             reason = error.reason if isinstance(error, PictureError) else str(error)
-            skipped.append(Skipped(item.uri, reason, item.stamp))
-            gone.append(key)
-        updated += len(batch.encoded)
-        if report is not None:
-            rate, done = updated / (time.perf_counter() - began), updated + len(skipped)
-            left = (len(wanted) - done) / rate if rate else None
-            report(Progress(done, len(wanted), len(skipped), rate, left, ""))
-        if len(keys) >= COMMIT_ROWS or time.perf_counter() - committed > COMMIT_SECONDS:
-            commit()
-            committed = time.perf_counter()
-    commit()
-    with catalogue.transaction():
-        catalogue.use_model(Model(name, encoder.fingerprint))
-        catalogue.update_job(job, {"updated": updated, "skipped": len(skipped)}, done=True)
-    return AddReport(updated=updated, skipped=tuple(skipped), seconds=time.perf_counter() - began)
+            self._skipped.append(Skipped(item.uri, reason, item.stamp))
+            self._unusable.append(key)
+        if self._report is not None:
+            done = self._updated + len(self._skipped)
+            rate = self._updated / (time.perf_counter() - self._began)
+            left = (self._total - done) / rate if rate else None
+            last = [*batch.encoded, *batch.failed][-1][0][1]
+            self._report(Progress(done, self._total, len(self._skipped), rate, left, last.uri))
+
+    def _commit(self, job: int) -> None:
+        with self._catalogue.transaction():
+            if self._keys:
+                for space, store in self._model.stores.items():
+                    store.add(np.array(self._keys, np.int64), np.stack([row[space] for row in self._vectors]))
+            self._catalogue.update_job(job, self._job_counts())
+        self._keys, self._vectors = [], []
+        self._committed = time.perf_counter()
+
+    def _job_counts(self) -> dict[str, int]:
+        return {"updated": self._updated, "skipped": len(self._skipped)}
 
 
 def _keyed(catalogue: Catalogue, keys: Integers) -> Iterator[_Keyed]:
-    """Items with their keys; one that was removed meanwhile is left out."""
+    """Items with their keys, a few hundred in memory at a time."""
     rest = iter(keys.tolist())
     while chunk := list(islice(rest, COMMIT_ROWS)):
         items = catalogue.get(chunk)
-        yield from ((key, items[key]) for key in chunk if key in items)
+        yield from ((key, items[key]) for key in chunk)

@@ -12,94 +12,103 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from limner.collection.model import OpenModel
 from limner.collection.records import AddReport
 from limner.core.errors import InputError, MissingDependency, ModelMismatch, StorageError
 from limner.core.types import Floats, Item, Stamp
-from limner.encode.onnx import OnnxEncoder
 from limner.index.catalogue import Catalogue
 from limner.index.records import Entry, Known, regions_from_json, regions_to_json
 from limner.index.vectors import VectorStore
 
 FORMAT = 1
 _ROWS = 4096
+_TEXTS = ("id", "uri", "modality", "texts", "fields", "regions", "content_hash", "digest")
+_NUMBERS = ("size", "modified_ns")
 
 Row: TypeAlias = dict[str, Any]
-Batch: TypeAlias = tuple[list[Row], Floats]
+Written: TypeAlias = Iterator[tuple[list[Row], Floats]]
+Read: TypeAlias = Iterator[tuple[list[Entry], Floats]]
 
 
-def export_vectors(catalogue: Catalogue, store: VectorStore, encoder: OnnxEncoder, path: Path) -> int:
-    """Write all vectors of a space with their items; returns how many. Raises InputError, StorageError."""
-    writers = {".npy": _write_npy, ".parquet": _write_parquet}
-    if path.suffix not in writers:
+def export_vectors(catalogue: Catalogue, model: OpenModel, store: VectorStore, path: Path) -> int:
+    """Write all vectors of a space with their items; returns how many.
+
+    `store` is used by nobody else. Raises InputError for a name of another kind or nothing to write, StorageError.
+    """
+    write = {".npy": _write_npy, ".parquet": _write_parquet}.get(path.suffix)
+    if write is None:
         raise InputError(f"{path}: a name that ends in .npy or .parquet is needed")
-    keys, _ = store.take(catalogue.select())
-    if not len(keys):
-        raise InputError("the collection holds no vectors: index some pictures first")
-    about = {
-        "limner": FORMAT,
-        "model": encoder.bundle.manifest.name,
-        "fingerprint": encoder.fingerprint,
-        "space": store.space.name,
-        "dimension": store.space.size,
-        "count": len(keys),
-    }
-    try:
-        writers[path.suffix](path, about, _batches(catalogue, store, keys.tolist()))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror}); mend that and export again") from error
+    with catalogue.reading():  # one moment of the collection, whoever writes meanwhile
+        keys = np.intersect1d(catalogue.select(), store.placed(), assume_unique=True).tolist()
+        if not keys:
+            raise InputError("the collection holds no vectors: index some pictures first")
+        about = {
+            "limner": FORMAT,
+            "model": model.encoder.bundle.manifest.name,
+            "fingerprint": model.record.fingerprint,
+            "space": store.space.name,
+            "dimension": store.space.size,
+            "count": len(keys),
+        }
+        try:
+            write(path, about, _rows_to_write(catalogue, store, keys))
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written ({error.strerror}); mend that and export again") from error
     return len(keys)
 
 
-def import_vectors(catalogue: Catalogue, stores: dict[str, VectorStore], encoder: OnnxEncoder, path: Path) -> AddReport:
-    """Put the items of an exported file with their vectors; items at known places are updated."""
-    readers = {".npy": _read_npy, ".parquet": _read_parquet}
-    if path.suffix not in readers:
+def import_vectors(catalogue: Catalogue, model: OpenModel, path: Path) -> AddReport:
+    """Put the items of an exported file with their vectors, all or none; items at known places are updated.
+
+    Raises InputError for a file that is not whole, ModelMismatch for vectors of another model.
+    """
+    read = {".npy": _read_npy, ".parquet": _read_parquet}.get(path.suffix)
+    if read is None:
         raise InputError(f"{path}: give a .npy or .parquet file that limner export wrote")
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     began = time.perf_counter()
-    job = catalogue.start_job("import", str(path.absolute()))
+    with _whole(path):
+        about, batches = read(path)
+        store = _store_for(about, model, path)
     added = updated = 0
-    try:
-        reading = readers[path.suffix](path)
-        about = next(reading)
-        store = _store_for(about, stores, encoder, path)
-        for rows, vectors in reading:
-            entries = [_entry(row) for row in rows]
-            with catalogue.transaction():
-                known = catalogue.known(entry.item.uri for entry in entries)
-                store.add(catalogue.put(entries), vectors)
+    with catalogue.transaction():
+        model.choose()
+        job = catalogue.start_job("import", str(path.absolute()))
+        for entries, vectors in _checked(path, batches):
+            known = catalogue.known(entry.item.uri for entry in entries)
+            store.add(catalogue.put(entries), vectors)
             added, updated = added + len(entries) - len(known), updated + len(known)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a whole file of limner export ({error}); export it again") from error
-    catalogue.update_job(job, {"added": added, "updated": updated}, done=True)
+        catalogue.update_job(job, {"added": added, "updated": updated}, done=True)
     return AddReport(added=added, updated=updated, seconds=time.perf_counter() - began)
 
 
-def _store_for(about: Row, stores: dict[str, VectorStore], encoder: OnnxEncoder, path: Path) -> VectorStore:
+def _store_for(about: Row, model: OpenModel, path: Path) -> VectorStore:
     if about["limner"] != FORMAT:
         raise InputError(f"{path}: export format {about['limner']} is unknown here; update limner")
-    if about["fingerprint"] != encoder.fingerprint:
+    if about["fingerprint"] != model.record.fingerprint:
         raise ModelMismatch(
             f"{path}: vectors of model {about['model']} ({about['fingerprint'][:12]}), not of "
-            f"{encoder.bundle.manifest.name} ({encoder.fingerprint[:12]}); index the pictures instead"
+            f"{model.encoder.bundle.manifest.name} ({model.record.fingerprint[:12]}); index the pictures instead"
         )
-    if set(stores) != {about["space"]}:
-        raise InputError(f"{path}: holds space {about['space']}, the model needs {', '.join(stores)}; index instead")
-    return stores[about["space"]]
+    if set(model.stores) != {about["space"]}:
+        spaces = ", ".join(model.stores)
+        raise InputError(f"{path}: holds space {about['space']}, the model needs {spaces}; index the pictures instead")
+    return model.stores[about["space"]]
 
 
-def _batches(catalogue: Catalogue, store: VectorStore, keys: list[int]) -> Iterator[Batch]:
+def _rows_to_write(catalogue: Catalogue, store: VectorStore, keys: list[int]) -> Written:
     rest = iter(keys)
     while chunk := list(islice(rest, _ROWS)):
         items = catalogue.get(chunk)
-        known = {one.uri: one for one in catalogue.known(item.uri for item in items.values()).values()}
+        known = catalogue.known(item.uri for item in items.values())
         _, vectors = store.take(np.array(chunk, np.int64))
         yield [_row(items[key], known[items[key].uri]) for key in chunk], vectors
 
@@ -109,8 +118,8 @@ def _row(item: Item, known: Known) -> Row:
         "id": item.id,
         "uri": item.uri,
         "modality": item.modality,
-        "texts": json.dumps(item.texts, ensure_ascii=False),
-        "fields": json.dumps(dict(item.fields), ensure_ascii=False),
+        "texts": json.dumps(item.texts),
+        "fields": json.dumps(dict(item.fields)),
         "regions": regions_to_json(item.regions),
         "size": item.stamp.size if item.stamp else None,
         "modified_ns": item.stamp.modified_ns if item.stamp else None,
@@ -120,48 +129,61 @@ def _row(item: Item, known: Known) -> Row:
 
 
 def _entry(row: Row) -> Entry:
-    stamp = None if row["size"] is None else Stamp(row["size"], row["modified_ns"])
+    """The inverse of `_row`. Raises KeyError, TypeError or ValueError for what is none."""
+    if not all(isinstance(row[name], str) for name in _TEXTS):
+        raise TypeError(row)
     item = Item(
         uri=row["uri"],
         # An id that the other collection gave is not ours to keep: it may be taken here.
         id="" if row["id"][:1] == "i" and row["id"][1:].isdecimal() else row["id"],
         modality=row["modality"],
         texts=tuple(json.loads(row["texts"])),
-        fields=json.loads(row["fields"]),
+        fields=dict(json.loads(row["fields"])),
         regions=regions_from_json(row["regions"]),
-        stamp=stamp,
+        stamp=None if row["size"] is None else Stamp(row["size"], row["modified_ns"]),
     )
     return Entry(item, row["content_hash"], row["digest"])
 
 
-def _write_npy(path: Path, about: Row, batches: Iterator[Batch]) -> None:
-    partial, beside = path.with_suffix(".part.npy"), path.with_suffix(".part.jsonl")
-    vectors = np.lib.format.open_memmap(partial, "w+", np.float32, (about["count"], about["dimension"]))
-    done = 0
-    with beside.open("w", encoding="utf-8", errors="surrogateescape") as lines:
-        lines.write(json.dumps(about) + "\n")
-        for rows, values in batches:
-            vectors[done : done + len(rows)] = values
-            done += len(rows)
-            lines.writelines(json.dumps(row) + "\n" for row in rows)
-    vectors.flush()
-    os.replace(beside, path.with_suffix(".jsonl"))
-    os.replace(partial, path)
+def _write_npy(path: Path, about: Row, batches: Written) -> None:
+    beside = path.with_suffix(".jsonl")
+    if beside.exists() and not _is_export(beside):
+        raise InputError(f"{beside}: exists and is no export of limner's; choose another name than {path.name}")
+    shape = (about["count"], about["dimension"])
+    # Written from front to back: on a full disk, writing to a mapped file kills the process.
+    with _replacing(path) as matrix, _replacing(beside) as table:
+        with matrix.open("wb") as vectors, table.open("w", encoding="utf-8") as lines:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(vectors, header)
+            lines.write(json.dumps(about) + "\n")
+            for rows, values in batches:
+                vectors.write(values.astype("<f4").tobytes())
+                lines.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def _read_npy(path: Path) -> Iterator[Any]:
-    vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    with path.with_suffix(".jsonl").open(encoding="utf-8") as lines:
-        about = json.loads(next(lines, "{}"))
-        if vectors.shape != (about["count"], about["dimension"]):
-            raise ValueError(f"{vectors.shape} vectors, {about['count']} announced")
-        yield about
+def _is_export(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(9) == b'{"limner"'
+
+
+def _read_npy(path: Path) -> tuple[Row, Read]:
+    vectors, beside = np.load(path, mmap_mode="r", allow_pickle=False), path.with_suffix(".jsonl")
+    with beside.open(encoding="utf-8") as lines:
+        about = json.loads(next(lines, "null"))
+    if vectors.shape != (about["count"], about["dimension"]):
+        raise ValueError(f"{vectors.shape} vectors, {about['count']} announced")
+
+    def batches() -> Read:
         done = 0
-        while rows := [json.loads(line) for line in islice(lines, _ROWS)]:
-            yield rows, np.array(vectors[done : done + len(rows)], np.float32)
-            done += len(rows)
-    if done != about["count"]:
-        raise ValueError(f"{done} items, {about['count']} announced")
+        with beside.open(encoding="utf-8") as lines:
+            next(lines)
+            while entries := [_entry(json.loads(line)) for line in islice(lines, _ROWS)]:
+                yield entries, np.array(vectors[done : done + len(entries)], np.float32)
+                done += len(entries)
+        if done != about["count"]:
+            raise ValueError(f"{done} items, {about['count']} announced")
+
+    return about, batches()
 
 
 def _parquet() -> Any:
@@ -172,29 +194,60 @@ def _parquet() -> Any:
     return parquet
 
 
-def _write_parquet(path: Path, about: Row, batches: Iterator[Batch]) -> None:
+def _write_parquet(path: Path, about: Row, batches: Written) -> None:
     parquet = _parquet()
     import pyarrow
 
-    texts = ("id", "uri", "modality", "texts", "fields", "regions", "content_hash", "digest")
-    columns = [(name, pyarrow.string()) for name in texts]
-    columns += [("size", pyarrow.int64()), ("modified_ns", pyarrow.int64())]
+    columns = [(name, pyarrow.string()) for name in _TEXTS] + [(name, pyarrow.int64()) for name in _NUMBERS]
     vector = pyarrow.list_(pyarrow.float32(), about["dimension"])
     schema = pyarrow.schema([*columns, ("vector", vector)], metadata={"limner": json.dumps(about)})
-    partial = path.with_suffix(".part.parquet")
-    with parquet.ParquetWriter(partial, schema) as writer:
+    with _replacing(path) as partial, parquet.ParquetWriter(partial, schema) as writer:
         for rows, values in batches:
             arrays = [pyarrow.array([row[name] for row in rows], kind) for name, kind in columns]
             arrays.append(pyarrow.FixedSizeListArray.from_arrays(values.ravel(), about["dimension"]))
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
-    os.replace(partial, path)
 
 
-def _read_parquet(path: Path) -> Iterator[Any]:
+def _read_parquet(path: Path) -> tuple[Row, Read]:
     table = _parquet().ParquetFile(path)
-    about = json.loads((table.schema_arrow.metadata or {})[b"limner"])
-    yield about
-    for batch in table.iter_batches(_ROWS):
-        vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
-        rows = batch.drop_columns(["vector"]).to_pylist()
-        yield rows, vectors.reshape(len(rows), about["dimension"]).astype(np.float32)
+    about = json.loads(table.schema_arrow.metadata[b"limner"])
+    if table.metadata.num_rows != about["count"]:
+        raise ValueError(f"{table.metadata.num_rows} rows, {about['count']} announced")
+
+    def batches() -> Read:
+        for batch in table.iter_batches(_ROWS):
+            entries = [_entry(row) for row in batch.drop_columns(["vector"]).to_pylist()]
+            vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+            yield entries, vectors.reshape(len(entries), about["dimension"]).astype(np.float32)
+
+    return about, batches()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of `path` when it is whole."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """What reading a file that is no export, or half of one, raises, as an InputError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a whole file of limner export; export it again") from error
+
+
+def _checked(path: Path, batches: Read) -> Read:
+    while True:
+        with _whole(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch

@@ -42,6 +42,11 @@ class Encoder(Protocol):
     @property
     def modalities(self) -> frozenset[Modality]: ...
 
+    @property
+    def picture_side(self) -> int:
+        """Pixels of the shorter side from which a picture is as good as whole: decoders may stop there."""
+        ...
+
     def prepare(self, modality: Modality, content: Any) -> Any:
         """`content`: a PIL picture for "image", a str for "text". Raises InputError (text too long, say)."""
         ...

@@ -50,7 +50,10 @@ class Item:
     """One thing that can be found: a picture (later a video, a sound), with what is known about it."""
 
     uri: str
-    """Where its bytes are: an absolute path, or `archive.tar::member`, or `table.parquet::column[row]`."""
+    """Where its bytes are: an absolute path, or `archive.tar::member`, or `table.parquet::column[row]`.
+
+    A path that is not text is written as a `file:` URI, so that every uri can be stored.
+    """
     id: str = ""
     """Stable name inside a collection. Empty: the collection gives one."""
     modality: Modality = "image"

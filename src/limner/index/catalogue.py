@@ -48,7 +48,7 @@ _PUT_ITEM = """
         regions = excluded.regions, size = excluded.size, modified_ns = excluded.modified_ns,
         content_hash = excluded.content_hash, digest = excluded.digest, source = excluded.source, vanished = 0
 """
-_KNOWN = "SELECT key, id, uri, size, modified_ns, content_hash, digest, vanished FROM items WHERE "
+_KNOWN = "SELECT key, id, uri, size, modified_ns, content_hash, digest, source, vanished FROM items WHERE "
 
 
 class Catalogue(Database):
@@ -156,6 +156,13 @@ class Catalogue(Database):
         condition, parameters = _at(path)
         with self.reading() as connection:
             return integers(connection.execute(f"SELECT key FROM items WHERE {condition} ORDER BY key", parameters))
+
+    def move_to_source(self, keys: Iterable[int], source: str) -> None:
+        """Note that these items, otherwise unchanged, are now given by this folder, archive or table."""
+        with self.transaction() as connection:
+            text = encodable(source)
+            rows = [(text, key) for key in _ints(keys)]
+            connection.executemany("UPDATE items SET source = CAST(? AS TEXT) WHERE key = ?", rows)
 
     def vanish(self, keys: Iterable[int]) -> None:
         """Note that the files of these items have gone: they are kept but found no more, until put again."""

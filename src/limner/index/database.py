@@ -35,10 +35,11 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._here = _PerThread()
         self._closed = False
-        if not create and not self.path.exists():
+        missing = not self.path.exists()
+        if missing and not create:
             raise CollectionError(f"{self.path.parent}: no collection here; make one with: limner index FOLDER")
         with sqlite_errors(self.path):
-            if create:
+            if missing:
                 self._make_folder()
             prepare(self._connect, self.writing, self.path)
 

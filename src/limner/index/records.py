@@ -44,6 +44,7 @@ class Known:
     stamp: Stamp | None
     content_hash: str
     digest: str
+    source: str
     vanished: bool
 
 
@@ -120,9 +121,9 @@ def item_from_row(row: Sequence[Any], fields: Mapping[str, FieldValue]) -> Item:
 
 
 def known_from_row(row: Sequence[Any]) -> Known:
-    """From the columns key, id, uri, size, modified_ns, content_hash, digest, vanished."""
-    key, id, uri, size, modified_ns, content_hash, digest, vanished = row
-    return Known(key, id, uri, stamp_of(size, modified_ns), content_hash, digest, bool(vanished))
+    """From the columns key, id, uri, size, modified_ns, content_hash, digest, source, vanished."""
+    key, id, uri, size, modified_ns, content_hash, digest, source, vanished = row
+    return Known(key, id, uri, stamp_of(size, modified_ns), content_hash, digest, source, bool(vanished))
 
 
 def stamp_of(size: int | None, modified_ns: int | None) -> Stamp | None:
