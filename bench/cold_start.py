@@ -10,9 +10,9 @@ the collection is as it would be anywhere. Then take turns, each a new process:
     rclip            a peer, where it is on the path: rclip --no-indexing in the folder of pictures (its
                      index is made before, in its own data folder; its model is a larger one)
 
-Shown are wall time, peak memory and the ratio to limner's time in the same turn. The parts of a
-search are measured in further processes, with timers around limner's functions. Everything is in the page cache: the first
-search after a start of the machine waits for the disk too.
+Shown are wall time, peak memory and the ratio of limner's time to the others' in the same turn. The
+parts of a search are measured in further processes, with timers around limner's functions. All files
+are in the page cache: the first search after a start of the machine waits for the disk too.
 """
 
 from __future__ import annotations

@@ -211,6 +211,15 @@ def test_pictures_that_cannot_be_asked_with(indexed: Path, limner: Limner) -> No
     complaint(limner("search", "--image", "photos/broken.png"), "broken.png", "not a picture")
 
 
+def test_odd_names_stay_on_one_line(indexed: Path, limner: Limner) -> None:
+    name = "no\nsuch\x1b[31m.png"
+    for ran in (limner("search", "--image", name), limner("index", name), limner("remove", name, "--yes")):
+        complaint(ran, "no\\nsuch\\x1b[31m.png")
+    ran = limner("search", 'red \x1b "open')
+    complaint(ran, "open")
+    assert "\x1b" not in ran.err
+
+
 def test_options_that_do_not_exist(home: Path, limner: Limner) -> None:
     complaint(limner("search", "-person"), "-p", "limner search --help")
     complaint(limner("search", "a", "b"), "limner search --help")

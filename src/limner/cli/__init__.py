@@ -5,6 +5,7 @@ A verb imports what it needs inside its function, so that `limner --help` starts
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,7 +14,8 @@ import typer
 
 from limner import __version__
 from limner.cli import demo, evaluate, export, import_, index, model, reindex, remove, search, status
-from limner.core.errors import LimnerError
+from limner.cli.common import shown
+from limner.core.errors import LimnerError, QueryError
 
 app = typer.Typer(
     name="limner",
@@ -61,15 +63,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except LimnerError as error:
-        print(f"limner: {error}", file=sys.stderr)
+        _complain(str(error), caret=isinstance(error, QueryError))
         return error.exit_code
     except typer.TyperException as error:  # a wrong option or argument
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "limner"
-        print(f"limner: {error.format_message()} (see: {command} --help)", file=sys.stderr)
+        _complain(f"{error.format_message()} (see: {command} --help)")
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("limner: stopped", file=sys.stderr)
+        _complain("stopped")
         return 130
     except BrokenPipeError:  # the reader of a pipe has left, as `head` does: nothing to tell anyone
         _forget_output()
@@ -77,14 +79,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"limner: {error.filename}: {error.strerror}; mend that and run the command again", file=sys.stderr)
+        _complain(f"{error.filename}: {error.strerror}; mend that and run the command again")
         return 1
+
+
+def _complain(message: str, *, caret: bool = False) -> None:
+    """One line, whatever is in a name; `caret`: the three lines of a QueryError."""
+    lines = message.split("\n") if caret else [message]
+    print("limner: " + "\n".join(map(shown, lines)), file=sys.stderr)
 
 
 def _forget_output() -> None:
     """Point standard output at nothing, so that the interpreter's last flush does not fail aloud."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

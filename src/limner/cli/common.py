@@ -1,4 +1,4 @@
-"""What the verbs share: the collection option, and how names and numbers are shown."""
+"""What the verbs share: the collection option, and how names and hits are shown."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
 
 import typer
 
@@ -63,5 +62,6 @@ def _chosen(photos: Collection, targets: list[str], where: str | None) -> list[s
 
 def _lies_at(uri: str, path: str) -> bool:
     """Whether a uri names this file, or something in this folder, archive or table."""
-    as_uri = f"file://{quote(os.fsencode(path))}"  # how names that are not text are kept
-    return uri in (path, as_uri) or uri.startswith((path + os.sep, path + "::", as_uri + "/"))
+    from limner.collection.sources import spellings
+
+    return any(uri == place or uri.startswith((place + os.sep, place + "::")) for place in spellings(path))

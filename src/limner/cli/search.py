@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,6 @@ def hits_as_text(hits: Sequence[Hit]) -> str:
 
 
 def _show_sheet(path: Path | None, in_browser: bool, title: str, hits: Sequence[Hit]) -> None:
-    import sys
     import webbrowser
 
     from limner.cli.contact_sheet import Section, write_contact_sheet

@@ -9,7 +9,6 @@ a kill at any moment.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -164,7 +163,7 @@ class Collection:
         """
         tree = query if isinstance(query, Query) else parse_query(query) if query.strip() else Query()
         terms, given = tree.terms, None
-        if isinstance(image, str | os.PathLike):
+        if isinstance(image, str | Path):
             terms = (*terms, Term(Picture(str(image))))
         elif image is not None:
             terms, given = (*terms, Term(Picture(GIVEN))), image

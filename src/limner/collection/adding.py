@@ -177,7 +177,7 @@ class Adding:
             here = self._catalogue.known([uri]).get(uri)
             if here is None or here.content_hash != content_hash:
                 here = next(iter(self._catalogue.same_content(content_hash, most=1)), None)
-            return here and _Twin(here.key, self._vectors(here.key))
+            return None if here is None else _Twin(here.key, self._vectors(here.key))
 
     def _vectors(self, key: int) -> Mapping[str, Floats]:
         """The item's vector in each space; nothing if one is missing."""

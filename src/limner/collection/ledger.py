@@ -46,10 +46,12 @@ class Ledger:
         return picture.crop((*edges[:2], max(edges[2], edges[0] + 1), max(edges[3], edges[1] + 1)))
 
     def _read(self, uri: str, shorter_side: int | None) -> Image.Image:
-        from limner.data.content import read_bytes
+        from limner.data.content import path_uri, read_bytes
         from limner.data.pictures import read_picture
 
         place = os.path.expanduser(uri)
+        if os.path.isfile(place):  # a file may be called x.tar::a.jpg
+            place = path_uri(os.path.abspath(place))
         try:
             return read_picture(read_bytes(place), place, shorter_side=shorter_side)[0]
         except PictureError as error:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import abc
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,12 +18,12 @@ def as_source(source: str | Path | Source | Iterable[Item]) -> tuple[Source, str
 
     Raises SourceError for a path that is no source, InputError for what are no items or share a uri.
     """
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | Path):
         from limner.data.sources import open_source
 
         return open_source(source), absolute(source)
-    if isinstance(source, abc.Iterator | abc.Collection):
-        return _loose(list(source)), ""
+    if isinstance(source, Iterator | Collection):
+        return _loose(source), ""
     return source, ""
 
 
@@ -37,12 +36,13 @@ def spellings(place: str) -> tuple[str, str]:
     return place, f"file://{quote(os.fsencode(place))}"
 
 
-def _loose(items: list[Item]) -> list[Item]:
+def _loose(items: Iterable[object]) -> list[Item]:
+    placed = []
     for item in items:
         if not isinstance(item, Item):
             raise InputError(f"{item!r:.60} is no Item: add a path, a source, or Items such as Item('/photos/a.jpg')")
-    # A relative path would mean another file wherever the collection is opened next.
-    placed = [item if "://" in item.uri else item.replace(uri=_absolute_uri(item.uri)) for item in items]
+        # A relative path would mean another file wherever the collection is opened next.
+        placed.append(item if "://" in item.uri else item.replace(uri=_absolute_uri(item.uri)))
     if len({item.uri for item in placed}) < len(placed):
         raise InputError("two of the items to add have the same uri: give each once")
     return placed

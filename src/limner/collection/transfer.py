@@ -151,14 +151,18 @@ def _write_npy(path: Path, about: Row, batches: Written) -> None:
         raise InputError(f"{beside}: exists and is no export of limner's; choose another name than {path.name}")
     shape = (about["count"], about["dimension"])
     # Written from front to back: on a full disk, writing to a mapped file kills the process.
-    with _replacing(path) as matrix, _replacing(beside) as table:
-        with matrix.open("wb") as vectors, table.open("w", encoding="utf-8") as lines:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(vectors, header)
-            lines.write(json.dumps(about) + "\n")
-            for rows, values in batches:
-                vectors.write(values.astype("<f4").tobytes())
-                lines.writelines(json.dumps(row) + "\n" for row in rows)
+    with (
+        _replacing(path) as matrix,
+        _replacing(beside) as table,
+        matrix.open("wb") as vectors,
+        table.open("w", encoding="utf-8") as lines,
+    ):
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(vectors, header)
+        lines.write(json.dumps(about) + "\n")
+        for rows, values in batches:
+            vectors.write(values.astype("<f4").tobytes())
+            lines.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def _is_export(path: Path) -> bool:

@@ -1,0 +1,97 @@
+"""The contract of every encoder: named spaces of the announced kind and size, whatever the batch, from any thread."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from colour_model import write_colour_bundle
+from PIL import Image
+
+from limner.core.errors import InputError
+from limner.core.protocols import Encoder
+from limner.core.types import Dense, Modality, Sparse, Tokens
+from limner.encode.bundle import Bundle, default_bundle
+from limner.encode.onnx import OnnxEncoder
+
+KINDS = {"dense": Dense, "sparse": Sparse, "tokens": Tokens}
+PICTURES = [Image.new("RGB", (40, 30), (200, 10 * row, 30)) for row in range(9)]
+TEXTS = ["red", "a red thing", "blue", "green and yellow", "grey red blue"]
+
+
+@pytest.fixture(scope="module", params=["colours", "small"])
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """A model of eight pixels, and the one in the package. The next kind of encoder adds itself here."""
+    if request.param == "small":
+        return OnnxEncoder(Bundle.load(default_bundle()))
+    folder: Path = tmp_path_factory.mktemp("model") / "colours"
+    return OnnxEncoder(Bundle.load(write_colour_bundle(folder)))
+
+
+def encoded(encoder: Encoder, modality: Modality, contents: list[Any]) -> dict[str, np.ndarray]:
+    features = encoder.encode(modality, [encoder.prepare(modality, content) for content in contents])
+    return {name: made.values for name, made in features.items() if isinstance(made, Dense)}
+
+
+def test_is_an_encoder(encoder):
+    assert isinstance(encoder, Encoder)
+    assert encoder.fingerprint
+    assert encoder.picture_side > 0
+
+
+@pytest.mark.parametrize(("modality", "contents"), [("image", PICTURES), ("text", TEXTS)])
+def test_each_space_has_its_kind_and_size(encoder, modality, contents):
+    features = encoder.encode(modality, [encoder.prepare(modality, content) for content in contents])
+    assert set(features) == set(encoder.spaces)
+    for name, space in encoder.spaces.items():
+        made = features[name]
+        assert isinstance(made, KINDS[space.kind])
+        assert len(made) == len(contents)
+        if isinstance(made, Dense):
+            assert made.values.shape == (len(contents), space.size)
+            assert made.values.dtype == np.float32
+            if space.similarity == "cosine":
+                np.testing.assert_allclose(np.linalg.norm(made.values, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("modality", "contents"), [("image", PICTURES), ("text", TEXTS)])
+def test_company_in_a_batch_does_not_matter(encoder, modality, contents):
+    together = encoded(encoder, modality, contents)
+    for row, content in enumerate(contents):
+        for name, values in encoded(encoder, modality, [content]).items():
+            np.testing.assert_allclose(values[0], together[name][row], atol=2e-5)
+
+
+def test_nothing_gives_nothing(encoder):
+    for modality in encoder.modalities:
+        assert all(len(made) == 0 for made in encoder.encode(modality, []).values())
+
+
+def test_threads_get_the_same(encoder):
+    wanted = encoded(encoder, "image", PICTURES)
+    with ThreadPoolExecutor(4) as pool:
+        for made in pool.map(lambda _: encoded(encoder, "image", PICTURES), range(8)):
+            for name, values in made.items():
+                np.testing.assert_allclose(values, wanted[name], atol=1e-6)
+
+
+def test_probabilities_rise_with_the_score(encoder):
+    scores = np.linspace(-1, 1, 21, dtype=np.float32)
+    for space in encoder.spaces:
+        for question in encoder.modalities:
+            probabilities = np.asarray(encoder.calibrate(space, question, scores))
+            assert probabilities.shape == scores.shape
+            assert (np.diff(probabilities) > 0).all()
+            assert probabilities.min() >= 0
+            assert probabilities.max() <= 1
+
+
+def test_a_text_too_long_is_refused_not_cut(encoder):
+    with pytest.raises(InputError, match="tokens"):
+        encoder.prepare("text", "red " * 5000)
+
+
+def test_an_unknown_modality_is_refused(encoder):
+    with pytest.raises(InputError, match="sound"):
+        encoder.prepare("sound", b"")
