@@ -6,8 +6,9 @@ Each collection lives through two acts over the same folder: it is made from not
 a change of the folder (60% of the pictures drawn anew, 10% moved, 10% gone, 10% as many new ones;
 enough to make its vectors be merged). A run is killed at a moment drawn uniformly over the time that
 it would take, the next one goes on, is killed again, up to five times in an act; the last one ends
-undisturbed. A run that ends before its moment does not count. One kill in four is aimed: after its
-moment it waits for vectors to be written, where a commit begins, and follows within milliseconds.
+undisturbed. A run that ends before its moment does not count. One moment in four is aimed: drawn from
+the first half of the run, it waits for the next file of vectors, where a commit is under way, and the
+kill follows within milliseconds.
 
 After each kill, read from outside: `limner status --json` opens; whatever another process saw
 committed, up to the last moment, is still there; every item is whole, which means that item and
@@ -112,10 +113,10 @@ class Bench:
         before = self._witness.look()
         work = unfinished(truth, before)
         for _ in range(kills):
-            share = unfinished(truth, before) / work
-            expected = self.idle_seconds + max(0.0, truth.seconds - self.idle_seconds) * share
+            work_seconds = max(0.0, truth.seconds - self.idle_seconds)
+            expected = self.idle_seconds + work_seconds * unfinished(truth, before) / work
             aimed = self._rng.random() < AIMED_SHARE
-            committed = self._kill(self._rng.uniform(0, expected), aimed)
+            committed = self._kill(self._rng.uniform(0, expected / 2 if aimed else expected), aimed)
             if committed is None:
                 break
             after = self._witness.look()

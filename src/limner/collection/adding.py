@@ -80,6 +80,8 @@ class _Pending:
     owners: list[int] = field(default_factory=list)
     """Key of the item that has these vectors already; 0: none has."""
     skipped: list[Skipped] = field(default_factory=list)
+    taken_over: list[int] = field(default_factory=list)
+    """Keys of unchanged items that another source gave before."""
 
 
 class Adding:
@@ -138,6 +140,8 @@ class Adding:
                 said = digest(item)
                 if before is not None and _same(before, item, said):
                     self._counts["unchanged"] += 1
+                    if self._place not in ("", before.source):
+                        self._pending.taken_over.append(before.key)
                 elif remembered and item.stamp and remembered.stamp == item.stamp:
                     self._skipped.append(remembered)
                 else:
@@ -246,6 +250,7 @@ class Adding:
             unusable = self._catalogue.known(one.uri for one in pending.skipped)
             self._catalogue.vanish(known.key for known in unusable.values())
             self._catalogue.skip(pending.skipped)
+            self._catalogue.move_to_source(pending.taken_over, self._place)
             self._catalogue.update_job(job, self._job_counts())
         self._committed = time.perf_counter()
 
