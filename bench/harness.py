@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+from limner.core.runtime import cpu_count
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("numpy", "onnxruntime", "Pillow", "tokenizers", "limner")
@@ -72,7 +73,7 @@ def machine() -> dict[str, object]:
     """What a timing depends on; nothing by which the machine could be told from another of its kind."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},

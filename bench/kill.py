@@ -36,7 +36,7 @@ from harness import options, store, workplace
 from witness import Answers, Failure, Held, Seen, Witness, limner
 
 from limner.core.errors import LimnerError
-from limner.data.world import captions, scene_at, write_world
+from limner.data.world import write_world
 from limner.encode.bundle import DEFAULT_MODEL, Bundle, find_bundle
 
 KILLS_EACH_ACT = 5
@@ -45,6 +45,22 @@ KILLS_EACH_ACT = 5
 AIMED_SHARE = 0.25
 AIMED_SECONDS = 0.03
 """An aimed kill comes within this time of the file of vectors: about as long as the rest of the commit takes."""
+
+QUERIES = (
+    "a red circle",
+    "two blue squares",
+    "a small green star",
+    "a striped triangle",
+    "a heart above a diamond",
+    "a large orange crescent",
+    "nothing but stars",
+    "a grey background",
+    "no circle",
+    "a picture of three things",
+    'star "yellow background"',
+    '2:"red circle" -"blue square"',
+    "green where:(objects >= 2)",
+)
 
 SHOWN_PROBLEMS = 20
 
@@ -85,9 +101,6 @@ class Bench:
         self._pictures, self._collection = place / "pictures", place / "collection.limner"
         self._log = place / "limner.log"
         self._witness = Witness(self._collection, bundle, Random(f"witness {seed}"))
-        rng = Random(f"queries {seed}")
-        self._queries = [captions(scene_at(seed, index), rng, 1)[0] for index in range(12)]
-        self._queries += ['2:"red circle" -"blue square"', "green where:(objects >= 2)"]
         self.found = Findings()
         self.truths = [self._undisturbed(state) for state in draw_states(place, pictures, seed)]
         self.idle_seconds = self._timed_run()
@@ -97,7 +110,7 @@ class Bench:
         self._show(state)
         seconds, seen = self._timed_run(), self._witness.look()
         self.found.report("half visible", seen.problems)
-        return Truth(state, seen.holds, self._witness.skipped(), self._witness.answers(self._queries), seconds)
+        return Truth(state, seen.holds, self._witness.skipped(), self._witness.answers(QUERIES), seconds)
 
     def live(self, kills: int) -> None:
         """One collection from nothing to its end, killed at most `kills` times."""
@@ -189,7 +202,7 @@ class Bench:
 
     def _differing(self, truth: Truth) -> list[str]:
         try:
-            answers = self._witness.answers(self._queries)
+            answers = self._witness.answers(QUERIES)
         except LimnerError as error:
             return [f"no answer: {error}"]
         differing = [query for query in truth.answers if answers.get(query) != truth.answers[query]]

@@ -51,7 +51,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         spaces=(Space("dense", "dense", 8, "cosine"),),
         image=ImageInput("image.onnx", 16, "stretch", "bicubic"),
         text=TextInput("text.onnx", "tokenizer.json", 64),
+        logit_scale=10.0,
         calibration=calibration,
+        licence="Apache-2.0",
+        training_data="none: its weights are random",
     )
     files = {
         "image.onnx": _graph(IMAGE_GRAPH, rng.normal(size=(16 * 16 * 3, 8))),

@@ -256,7 +256,14 @@ def test_a_damaged_tar_keeps_what_is_whole_and_tells_the_rest(collection: Collec
         file.truncate(2 * 1024 + 520)  # in the third member
     report = collection.add(archive)
     assert report.added == 2
-    assert [one.reason for one in report.skipped] == ["truncated or damaged"]
+    assert [(one.uri.rpartition("::")[2], one.reason) for one in report.skipped] == [
+        (f"{list(COLOURS)[2]}.png", "truncated or damaged"),
+        ("(the rest)", "truncated or damaged"),
+    ]
+    write_tar(archive, content)
+    report = collection.add(archive)
+    assert (report.added, report.updated, report.skipped) == (3, 2, ())
+    assert collection.skipped() == []
 
 
 def test_parquet_whose_rows_moved_up(
