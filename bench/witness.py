@@ -76,8 +76,11 @@ class Witness:
             vectors = VectorStore(catalogue, folder, self._bundle.fingerprint, space)
             if not np.array_equal(vectors.placed(), np.sort(np.concatenate([keys, vanished]))):
                 problems.append(f"space {space.name}: not one vector for each item")
-            for key, vector in zip(*vectors.take(keys), strict=True):
-                rows[int(key)] += vector.tobytes()
+            try:
+                for key, vector in zip(*vectors.take(keys), strict=True):
+                    rows[int(key)] += vector.tobytes()
+            except LimnerError as error:
+                problems.append(str(error))
         jobs = catalogue.jobs(1)
         leftovers = self.files() - catalogue.shards.files()
         catalogue.close()
@@ -128,7 +131,7 @@ class Witness:
         return int(json.loads(run.stdout)["items"])
 
     def _unreachable(self, item: Item, uris: set[str]) -> list[str]:
-        """Problems of the collection's checksums, and of a search from `item` for all others."""
+        """What is wrong with the collection's checksums, or with a search from `item` for all others."""
         with Collection(self._folder, create=False) as photos:
             problems = photos.check()
             try:

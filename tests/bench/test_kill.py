@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -108,11 +109,11 @@ def test_judge_notices_what_is_never_swept(bench: Bench) -> None:
     assert bench.found.problems["left over"] == ["a.npy"]
 
 
-@pytest.fixture
-def collection(bench: Bench, bundle: Bundle, tmp_path: Path) -> Path:
-    """A finished collection of the second state of the folder."""
-    folder = tmp_path / "tampered.limner"
-    command = limner("index", bench.truths[1].pictures, "-c", folder, "--model", bundle.path)
+@pytest.fixture(scope="module")
+def finished(made: Bench, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("finished") / "collection.limner"
+    command = limner("index", made.truths[1].pictures, "-c", folder, "--model", bundle.path)
     subprocess.run(command, check=True, capture_output=True)
     return folder
 
@@ -126,7 +127,8 @@ def collection(bench: Bench, bundle: Bundle, tmp_path: Path) -> Path:
         ("UPDATE shards SET checksum = checksum + 1", "damaged"),
     ],
 )
-def test_witness_notices_damage(collection: Path, bundle: Bundle, damage: str, complaint: str) -> None:
+def test_witness_notices_damage(finished: Path, bundle: Bundle, tmp_path: Path, damage: str, complaint: str) -> None:
+    collection = shutil.copytree(finished, tmp_path / "tampered.limner")
     witness = Witness(collection, bundle, Random(0))
     assert witness.look().problems == []
     assert len(witness.committed()) == PICTURES
