@@ -15,12 +15,12 @@ from limner.cli.progress import progress_line, report_text
 from limner.cli.search import hits_as_text
 
 QUERIES = (
-    "a cat",
-    "a rocket",
-    "an astronaut",
-    "a cup of coffee",
-    "a red circle",
-    "a blue star -circle",
+    "a close up of a cat",
+    "a rocket taking off at night",
+    "a woman in an orange suit",
+    "a brick wall",
+    "a yellow heart",
+    "2:red circle -blue",
 )
 SHOWN = 3
 
