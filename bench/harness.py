@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,15 +35,22 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def workplace(keep: Path | None) -> Iterator[Path]:
-    """An empty folder: `keep`, which must not hold anything yet and stays, or one that is deleted at the end."""
-    if keep is None:
-        with tempfile.TemporaryDirectory(prefix="limner-bench-") as folder:
-            yield Path(folder).resolve()
-        return
-    keep.mkdir(parents=True, exist_ok=True)
-    if any(keep.iterdir()):
-        sys.exit(f"{keep} is not empty: give --keep a new folder")
-    yield keep.resolve()
+    """An empty folder: `keep`, which must not hold anything yet and stays, or one that is deleted at the end.
+
+    SIGTERM ends the program in good order as well.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        if keep is None:
+            with tempfile.TemporaryDirectory(prefix="limner-bench-") as folder:
+                yield Path(folder).resolve()
+            return
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            sys.exit(f"{keep} is not empty: give --keep a new folder")
+        yield keep.resolve()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -28,6 +28,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -43,7 +45,7 @@ KILLS_EACH_ACT = 5
 """More would find less and less to do: on average a kill halves what is left."""
 
 AIMED_SHARE = 0.25
-AIMED_SECONDS = 0.03
+AIMED_SECONDS = 0.015
 """An aimed kill comes within this time of the file of vectors: about as long as the rest of the commit takes."""
 
 QUERIES = (
@@ -144,15 +146,13 @@ class Bench:
 
     def _kill(self, moment: float, aimed: bool) -> set[str] | None:
         """Kill a run `moment` seconds after its start. Returns the ids seen last before; None if it ended by itself."""
-        with self._start() as run:
+        with self._running() as run:
             try:
                 run.wait(moment)
             except subprocess.TimeoutExpired:
                 if aimed:
                     self._await_vectors(run)
             committed = self._witness.committed()
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
         if run.returncode == -signal.SIGKILL:
             return committed
         self._check(run.returncode)
@@ -166,15 +166,24 @@ class Bench:
 
     def _timed_run(self) -> float:
         started = time.perf_counter()
-        with self._start() as run:
-            pass
+        with self._running() as run:
+            run.wait()
         self._check(run.returncode)
         return time.perf_counter() - started
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def _running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """`limner index` in a process group of its own, which gets SIGKILL at the end if it is still there."""
         command = limner("index", self._pictures, "-c", self._collection, "--model", self._bundle.path)
-        with self._log.open("wb") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        with (
+            self._log.open("wb") as log,
+            subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as run,
+        ):
+            try:
+                yield run
+            finally:
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)
 
     def _check(self, code: int) -> None:
         if code:

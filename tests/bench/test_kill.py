@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import kill
 import pytest
 from kill import Bench, Findings, Truth, draw_states, phase, summary
 from witness import Seen, Witness, limner
@@ -68,6 +71,20 @@ def test_kills_find_nothing_wrong(bench: Bench) -> None:
     assert bench.found.phases.total() == 2
     assert bench.found.answers >= len(bench.truths[0].answers) + len(bench.truths[1].answers)
     assert found(bench) == {}
+
+
+def test_a_bench_that_is_stopped_leaves_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    program = Path(kill.__file__)
+    command = [sys.executable, str(program), "--pictures", "1000", "--model", str(bundle.path)]
+    with subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith("drawing")
+        assert len(list(tmp_path.iterdir())) == 1
+        run.terminate()
+    assert run.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_undisturbed_runs_see_all_pictures(bench: Bench) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from colour_model import COLOURS, write_picture
+from PIL import Image
 
 from limner.collection import AddReport, Collection, Progress, Skipped
 from limner.core.errors import SourceError
@@ -310,6 +312,18 @@ def test_what_could_not_be_read_is_tried_again_though_it_did_not_change(collecti
     assert [one.reason for one in collection.add(photos).skipped] == ["vanished"]
     write_picture(photos / "nowhere.png", "red")
     assert counts(collection.add(photos)) == {"added": 2, "unchanged": 5}
+
+
+def test_what_could_not_be_decoded_is_taken_once_its_decoder_is_there(
+    collection: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pillow_heif").from_pillow(Image.new("RGB", (64, 64), "red")).save(photos / "new.heic")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pillow_heif", None)  # how Python marks a module that cannot be imported
+        for _ in range(2):
+            [skipped] = collection.add(photos).skipped
+            assert skipped.reason == "HEIC, but pillow-heif is not installed"
+    assert counts(collection.add(photos)) == {"added": 1, "unchanged": 5}
 
 
 def test_every_kind_of_bad_file_has_a_reason(collection: Collection, photos: Path) -> None:

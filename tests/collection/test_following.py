@@ -126,7 +126,7 @@ class Witness:
         folder.origins = {name: name for name in now}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 @pytest.mark.usefixtures("small_commits")
 def test_a_folder_is_followed(home: Path, bundle: Path, kept: Kept, steps: list[tuple[list[Any], bool]]) -> None:

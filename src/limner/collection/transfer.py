@@ -171,7 +171,7 @@ def _is_export(path: Path) -> bool:
 
 
 def _read_npy(path: Path) -> tuple[Row, Read]:
-    vectors, beside = np.load(path, mmap_mode="r", allow_pickle=False), path.with_suffix(".jsonl")
+    vectors, beside = np.lib.format.open_memmap(path, "r"), path.with_suffix(".jsonl")
     with beside.open(encoding="utf-8") as lines:
         about = json.loads(next(lines, "null"))
     if vectors.shape != (about["count"], about["dimension"]):

@@ -167,8 +167,9 @@ class Catalogue(Database):
     def vanish(self, keys: Iterable[int]) -> None:
         """Note that the files of these items have gone: they are kept but found no more, until put again."""
         with self.transaction() as connection:
-            connection.executemany("UPDATE items SET vanished = 1 WHERE key = ?", _singles(_ints(keys)))
-            touch(connection)
+            query = "UPDATE items SET vanished = 1 WHERE key = ? AND NOT vanished"
+            if connection.executemany(query, _singles(_ints(keys))).rowcount > 0:
+                touch(connection)
 
     def vanished(self) -> Integers:
         """Keys of the vanished items."""
@@ -181,7 +182,8 @@ class Catalogue(Database):
         with self.transaction() as connection:
             self.shards.bury(np.array(sorted(gone), np.int64))
             removed = connection.executemany("DELETE FROM items WHERE key = ?", _singles(gone)).rowcount
-            touch(connection)
+            if removed > 0:
+                touch(connection)
         return max(removed, 0)
 
     def count(self) -> tuple[int, int]:

@@ -201,7 +201,9 @@ def _translate(error: sqlite3.Error, path: Path) -> CollectionError | None:
         case sqlite3.SQLITE_FULL:
             return StorageError(f"{path}: the disk is full; free some space and run the command again")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PERM:
-            return StorageError(f"{path}: cannot be read or written ({error})")
+            return StorageError(
+                f"{path}: cannot be read or written ({error}); see to the disk and its space, and run the command again"
+            )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return CollectionError(
                 f"{path}: damaged ({error}); restore it from a copy, or move this file away and index again"

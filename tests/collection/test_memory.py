@@ -1,0 +1,41 @@
+"""Memory stays bounded, whatever the size of a source."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+PICTURES = 50_000
+PROGRAM = """
+import resource, sys
+from limner.collection import Collection
+
+with Collection(sys.argv[1], model=sys.argv[2]) as collection:
+    print(collection.add(sys.argv[3]).added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(collection.add(sys.argv[3]).unchanged, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs getrusage")
+def test_fifty_thousand_pictures_in_little_memory(home: Path, bundle: Path) -> None:
+    with tarfile.open(home / "many.tar", "w") as archive:
+        for number in range(PICTURES):
+            content = io.BytesIO()
+            Image.new("RGB", (8, 8), (number % 256, number // 256, 7)).save(content, "PNG", compress_level=1)
+            member = tarfile.TarInfo(f"{number:05}.png")
+            member.size = content.tell()
+            archive.addfile(member, io.BytesIO(content.getvalue()))
+    command = [sys.executable, "-c", PROGRAM, str(home / "c.limner"), str(bundle), str(home / "many.tar")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert ran.returncode == 0, ran.stderr
+    for line in ran.stdout.splitlines():
+        count, resident = map(int, line.split())
+        megabytes = resident / (1e6 if sys.platform == "darwin" else 1e3)
+        assert count == PICTURES
+        assert megabytes < 500
