@@ -32,7 +32,8 @@ from limner.core.errors import PictureError
 from limner.data.content import read_bytes
 from limner.data.pictures import read_picture
 
-MEMORY_BOUND_MB = 1024
+MEMORY_BOUND_MB = 1536
+"""One picture at the limit of 200 megapixels is 600 MB as RGB, and its decoder holds as much again for a moment."""
 SHORTER_SIDE = 256
 SUFFIXES = (".jpg", ".png", ".webp", ".gif", ".bmp", ".tif", ".avif", ".heic")
 
