@@ -87,6 +87,12 @@ def test_a_touched_file_keeps_its_vector(indexed: Collection, photos: Path, ids:
     assert (ids(indexed), kept(indexed)) == before
     assert indexed.status().shards == shards, "the same bytes were encoded again"
     assert counts(indexed.add(photos)) == {"unchanged": 5}
+    shutil.copy(photos / "red.png", photos / "twin.png")
+    indexed.add(photos)
+    shards = indexed.status().shards
+    later(photos / "twin.png")
+    assert counts(indexed.add(photos)) == {"updated": 1, "unchanged": 5}
+    assert indexed.status().shards == shards, "its vectors were written again"
 
 
 def test_a_moved_file_keeps_its_id_and_vector(indexed: Collection, photos: Path, ids: Ids) -> None:

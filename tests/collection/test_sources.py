@@ -190,6 +190,19 @@ def test_a_named_picture_that_moved(collection: Collection, photos: Path, home: 
     assert collection.get("a").uri == str(home / "pictures" / "red.png")
 
 
+def test_a_name_given_to_another_picture_while_the_first_moved(indexed: Collection, photos: Path, ids: Ids) -> None:
+    (photos / "red.json").write_text('{"id": "a"}')
+    indexed.add(photos)
+    (photos / "red.json").unlink()
+    (photos / "red.png").rename(photos / "crimson.png")
+    (photos / "blue.json").write_text('{"id": "a"}')
+    report = indexed.add(photos)
+    assert (report.added, report.updated, report.unchanged, report.skipped) == (1, 1, 3, ())
+    assert ids(indexed)["blue.png"] == "a"
+    assert indexed.search("red", k=1)[0].uri == str(photos / "crimson.png")
+    assert len(indexed) == 5
+
+
 def test_repeated_ids_are_told_and_taken_once_mended(collection: Collection, photos: Path, home: Path) -> None:
     table = write_jsonl(home / "t.jsonl", rows(red="a", blue="b"))
     collection.add(table)

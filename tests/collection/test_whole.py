@@ -256,19 +256,30 @@ def test_a_full_disk(collection: Collection, photos: Path, home: Path, bundle: P
 
 
 @pytest.mark.usefixtures("small_commits")
-def test_a_full_disk_as_sqlite_sees_it(indexed: Collection, home: Path) -> None:
+def test_a_full_disk_as_sqlite_sees_it(indexed: Collection, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_many(home / "many", 100)
-    with indexed._catalogue.reading() as connection:  # the connection stays in the pool and is used next
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+    catalogue = indexed._catalogue
+    connect, most = catalogue._connect, []
+
+    def connect_to_small_disk() -> sqlite3.Connection:
+        connection = connect()
+        connection.execute(f"PRAGMA max_page_count = {most[0]}")
+        return connection
+
+    with catalogue.reading() as connection:
+        most.append(connection.execute("PRAGMA page_count").fetchone()[0] + 8)
+    while catalogue._idle:
+        catalogue._idle.pop().close()
+    monkeypatch.setattr(catalogue, "_connect", connect_to_small_disk)
     with pytest.raises(StorageError, match="the disk is full; free some space and run the command again"):
         indexed.add(home / "many")
     committed = len(indexed)
     assert 5 <= committed < 105
     assert len(indexed.search("red", k=999)) == committed
     assert indexed.check() == []
-    with indexed._catalogue.reading() as connection:
-        connection.execute("PRAGMA max_page_count = 1000000")
+    most[0] = 1_000_000
+    while catalogue._idle:
+        catalogue._idle.pop().close()
     assert indexed.add(home / "many").added == 105 - committed
     assert sorted(names(indexed, k=999)[:1]) == ["red"]
 

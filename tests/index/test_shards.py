@@ -64,7 +64,7 @@ def test_verify_finds_damage(shards: ShardFolder, vectors: np.ndarray, damage: o
         shards.verify(written)
 
 
-@pytest.mark.parametrize(("damage", "what"), [(cut, "3288 bytes instead of 3328"), (scribble, "unreadable")])
+@pytest.mark.parametrize(("damage", "what"), [(cut, "3288 bytes instead of 3328"), (scribble, r"its header is not .*")])
 def test_open_finds_what_shows_at_a_glance(shards: ShardFolder, vectors: np.ndarray, damage: object, what: str) -> None:
     written = shards.write([vectors], 100, 8)
     damage(shards.path / written.name)  # type: ignore[operator]
@@ -74,7 +74,7 @@ def test_open_finds_what_shows_at_a_glance(shards: ShardFolder, vectors: np.ndar
 
 def test_open_finds_another_shape(shards: ShardFolder, vectors: np.ndarray) -> None:
     written = shards.write([vectors], 100, 8)
-    with pytest.raises(CollectionError, match=r"float32 \(100, 8\) instead of float32 \(50, 16\)"):
+    with pytest.raises(CollectionError, match=r"header is not that of float32 \(50, 16\)"):
         shards.open(written, 50, 16)
 
 

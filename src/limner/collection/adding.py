@@ -227,8 +227,7 @@ class Adding:
         while candidates:
             known = candidates.pop()
             # One that a source named is recognised by that name alone.
-            if known.key not in self._seen and known.id == f"i{known.key}" and not _exists(known.uri):
-                self._seen.add(known.key)
+            if known.id == f"i{known.key}" and not _exists(known.uri):
                 return known
         return None
 
