@@ -170,11 +170,13 @@ class VectorStore:
         while True:
             try:
                 return self._open_view(view, before)
-            except FileNotFoundError as error:
-                # A writer may have merged the file away after the view was taken.
+            except (FileNotFoundError, CollectionError) as error:
+                # A writer may have merged the file away after the view was taken, or while it was verified.
                 again = self._view()
                 if again.generation == view.generation:
-                    raise damaged(self._folder.path / str(error.filename), "missing") from error
+                    if isinstance(error, FileNotFoundError):
+                        raise damaged(self._folder.path / str(error.filename), "missing") from error
+                    raise
                 view = again
 
     def _open_view(self, view: View, before: _Opened) -> _Opened:
