@@ -20,13 +20,13 @@ import numpy as np
 from limner.collection.ledger import GIVEN
 from limner.collection.model import OpenModel, load_bundle
 from limner.collection.records import AddReport, Progress, Report, Skipped, Status
-from limner.core.errors import BundleError, CollectionError, InputError, ModelMismatch
+from limner.core.errors import BundleError, CollectionError, InputError, ModelMismatch, StorageError
 from limner.core.protocols import Source
 from limner.core.query import And, Picture, Predicate, Query, Term
 from limner.core.types import Hit, Integers, Item
 from limner.encode.bundle import DEFAULT_MODEL, Bundle
 from limner.index.catalogue import Catalogue
-from limner.index.records import Job
+from limner.index.records import Job, Model
 from limner.index.schema import VERSION
 from limner.index.shards import ShardFolder
 from limner.index.vectors import VectorStore
@@ -52,8 +52,11 @@ class Collection:
     def __init__(self, path: str | Path, *, model: str | Path | None = None, create: bool = True) -> None:
         self.path = Path(path).expanduser().absolute()
         file = self.path / CATALOGUE
-        if self.path.exists() and not file.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise CollectionError(f"{self.path}: exists and is no collection; choose another place for it")
+        try:
+            if self.path.exists() and not file.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise CollectionError(f"{self.path}: exists and is no collection; choose another place for it")
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be opened ({error.strerror}); choose another place") from error
         # Before anything is made: a wrong model must not leave a new folder behind.
         self._given = load_bundle(model) if model is not None else None
         self._catalogue = Catalogue(file, create=create)
@@ -62,7 +65,7 @@ class Collection:
         self._opened: OpenModel | None = None
         try:
             if self._given is not None:
-                self._check_model(self._given[0])
+                self._check_model(self._given[0], self._catalogue.model)
         except BaseException:
             self.close()
             raise
@@ -253,7 +256,8 @@ class Collection:
             if model is not None:
                 bundle, name = load_bundle(model)
             else:
-                bundle, name = self._given or load_bundle(self._model_name())
+                own = self._catalogue.model
+                bundle, name = self._given_as(own) or load_bundle(own.name if own else DEFAULT_MODEL)
             opened = OpenModel.open(bundle, name, self._catalogue, self._folder)
             report = Reindexing(self._catalogue, opened, progress).run()
             with self._lock:
@@ -305,29 +309,29 @@ class Collection:
     def _model(self) -> OpenModel:
         """The collection's model, opened when first needed and again when a writer has changed over to another."""
         with self._lock:
-            if self._opened is None or not self._opened.is_current():
-                self._opened = OpenModel.open(*self._bundle(), self._catalogue, self._folder)
+            while self._opened is None or not self._opened.is_current():
+                self._opened = OpenModel.open(*self._bundle(self._catalogue.model), self._catalogue, self._folder)
             return self._opened
 
-    def _bundle(self) -> tuple[Bundle, str]:
-        model = self._catalogue.model
-        if self._given is not None and (model is None or self._given[0].fingerprint == model.fingerprint):
-            return self._given
+    def _bundle(self, model: Model | None) -> tuple[Bundle, str]:
+        """The bundle of the catalogue's model, and its name. Raises BundleError, ModelMismatch."""
+        if given := self._given_as(model):
+            return given
+        if model is None:
+            return load_bundle(DEFAULT_MODEL)
         try:
-            bundle, name = load_bundle(self._model_name())
+            bundle, name = load_bundle(model.name)
         except BundleError as error:
-            if model is None:
-                raise
             raise BundleError(f"{error}; if it has moved: limner reindex -c {self.path} --model FOLDER") from error
-        self._check_model(bundle)
+        self._check_model(bundle, model)
         return bundle, name
 
-    def _model_name(self) -> str:
-        model = self._catalogue.model
-        return model.name if model else DEFAULT_MODEL
+    def _given_as(self, model: Model | None) -> tuple[Bundle, str] | None:
+        """The bundle that the collection was opened with, if it is this model, or there is none yet."""
+        fits = self._given is not None and (model is None or self._given[0].fingerprint == model.fingerprint)
+        return self._given if fits else None
 
-    def _check_model(self, bundle: Bundle) -> None:
-        model = self._catalogue.model
+    def _check_model(self, bundle: Bundle, model: Model | None) -> None:
         if model is not None and model.fingerprint != bundle.fingerprint:
             raise ModelMismatch(
                 f"{self.path}: its vectors are of model {model.name} ({model.fingerprint[:12]}), not of "

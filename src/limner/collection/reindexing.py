@@ -84,8 +84,8 @@ class Reindexing:
             done = self._updated + len(self._skipped)
             rate = self._updated / (time.perf_counter() - self._began)
             left = (self._total - done) / rate if rate else None
-            last = [*batch.encoded, *batch.failed][-1][0][1]
-            self._report(Progress(done, self._total, len(self._skipped), rate, left, last.uri))
+            items = [item for (_, item), _ in batch.encoded] + [item for (_, item), _ in batch.failed]
+            self._report(Progress(done, self._total, len(self._skipped), rate, left, items[-1].uri))
 
     def _commit(self, job: int) -> None:
         with self._catalogue.transaction():
