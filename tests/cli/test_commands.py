@@ -125,6 +125,14 @@ def test_status(indexed: Path, limner: Limner) -> None:
     assert limner("status", "--check").out.splitlines()[-1] == "check: every checksum fits"
 
 
+def test_remove_what_a_table_gave(indexed: Path, limner: Limner) -> None:
+    table = indexed.parent / "best.csv"
+    table.write_text("image,caption\nphotos/red.png,the best\n")
+    assert "1 updated" in limner("index", "best.csv").out
+    assert limner("remove", "best.csv", "--yes").out == "1 removed\n"
+    assert "items       4" in limner("status").out
+
+
 def test_remove(indexed: Path, limner: Limner) -> None:
     refused = limner("remove", "photos")
     assert refused.code == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,27 +40,26 @@ def remove(
 
 
 def _chosen(photos: Collection, targets: list[str], where: str | None) -> list[str]:
-    """Ids of the items that fit the filter and are, or lie under, one of the targets (none given: all that fit).
+    """Ids of the items that fit the filter and are, or came from, one of the targets (none given: all that fit).
 
     Raises InputError for a target that no such item belongs to.
     """
-    unmet = {target: os.path.abspath(os.path.expanduser(target)) for target in targets}
-    places = dict(unmet)
-    chosen = []
-    for item in photos.items(where):
-        met = [target for target, path in places.items() if item.id == target or _lies_at(item.uri, path)]
-        if met or not targets:
-            chosen.append(item.id)
-        for target in met:
-            unmet.pop(target, None)
-    if unmet:
-        fitting = " that fits --where" if where else ""
-        raise InputError(f"{shown(next(iter(unmet)))}: no item with this id or path{fitting} in the collection")
-    return chosen
+    if not targets:
+        return [item.id for item in photos.items(where)]
+    chosen: dict[str, None] = {}
+    for target in targets:
+        met = [item.id for item in photos.items(where, under=target)] or _named(photos, target, where)
+        if not met:
+            fitting = " that fits --where" if where else ""
+            raise InputError(f"{shown(target)}: no item with this id or path{fitting} in the collection")
+        chosen.update(dict.fromkeys(met))
+    return list(chosen)
 
 
-def _lies_at(uri: str, path: str) -> bool:
-    """Whether a uri names this file, or something in this folder, archive or table."""
-    from limner.collection.sources import spellings
+def _named(photos: Collection, id: str, where: str | None) -> list[str]:
+    """The id, if there is such an item and it fits the filter."""
+    from limner.core.query import And, Compare
+    from limner.search.filter import parse_filter
 
-    return any(uri == place or uri.startswith((place + os.sep, place + "::")) for place in spellings(path))
+    named = Compare("id", "=", id)
+    return [item.id for item in photos.items(And((parse_filter(where), named)) if where else named)]

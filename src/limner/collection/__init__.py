@@ -140,9 +140,12 @@ class Collection:
             return item
         raise self._no_item(id)
 
-    def items(self, where: str | Predicate | None = None) -> Iterator[Item]:
-        """All items, or those that a filter fits, in the order they came; vanished ones left out."""
-        return self._catalogue.each(self._catalogue.select(_predicate(where)))
+    def items(self, where: str | Predicate | None = None, *, under: str | Path | None = None) -> Iterator[Item]:
+        """All items, or those that the conditions of `remove` fit, in the order they came; vanished ones left out."""
+        keys = self._catalogue.select(_predicate(where))
+        if under is not None:
+            keys = np.intersect1d(keys, self._under(under), assume_unique=True)
+        return self._catalogue.each(keys)
 
     def skipped(self) -> list[Skipped]:
         """The files that could not be used, and why."""
