@@ -39,7 +39,7 @@ def trained(folder: Path, stop_before: tuple[int, ...] = ()) -> Task:
             return batches(step)
 
         with pytest.raises(KeyboardInterrupt):
-            fit(new_task(), failing, folder, seed=1, checkpoint_every=2, report=lambda line: None)
+            fit(new_task(), failing, folder, seed=1, checkpoint_every=3, log_every=4, report=lambda line: None)
     task = new_task()
     fit(task, batches, folder, seed=1, checkpoint_every=2, log_every=4, report=lambda line: None)
     return task
@@ -59,6 +59,12 @@ def test_it_learns_and_writes_a_log(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12]
     assert rows[-1]["square"] < rows[0]["square"]
+
+
+def test_the_log_of_a_stopped_run_has_each_step_once(tmp_path):
+    trained(tmp_path, stop_before=(5, 11))
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [4, 8, 12]
 
 
 def test_evaluation_is_logged(tmp_path):

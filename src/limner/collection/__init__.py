@@ -19,7 +19,7 @@ import numpy as np
 
 from limner.collection.ledger import GIVEN
 from limner.collection.model import OpenModel, load_bundle
-from limner.collection.records import AddReport, Progress, Report, Skipped, Status
+from limner.collection.records import AddReport, OnProgress, Progress, Skipped, Status
 from limner.core.errors import BundleError, CollectionError, InputError, ModelMismatch, StorageError
 from limner.core.protocols import Source
 from limner.core.query import And, Picture, Predicate, Query, Term
@@ -85,7 +85,7 @@ class Collection:
     # What is in it
 
     def add(
-        self, source: str | Path | Source | Iterable[Item], *, prune: bool = False, progress: Report | None = None
+        self, source: str | Path | Source | Iterable[Item], *, prune: bool = False, progress: OnProgress | None = None
     ) -> AddReport:
         """Read what is new or changed in a folder, table, archive, any other source, or some items.
 
@@ -246,7 +246,7 @@ class Collection:
                 problems.append(f"{self.path}: {len(bare):,} items have no vector; make it with: limner reindex")
         return problems
 
-    def reindex(self, model: str | Path | None = None, *, progress: Report | None = None) -> AddReport:
+    def reindex(self, model: str | Path | None = None, *, progress: OnProgress | None = None) -> AddReport:
         """Encode every item with another model, beside the old vectors, and change over at the end.
 
         Until then searches use the old ones. A run that was interrupted goes on. Without `model`:

@@ -20,7 +20,7 @@ from itertools import islice
 import numpy as np
 
 from limner.collection.model import OpenModel, rows_of
-from limner.collection.records import AddReport, Progress, Report
+from limner.collection.records import AddReport, OnProgress, Progress
 from limner.collection.sources import spellings
 from limner.core.errors import InputError, PictureError
 from limner.core.protocols import Source
@@ -87,7 +87,7 @@ class _Pending:
 class Adding:
     """One run over one source. The caller holds the writer's lock."""
 
-    def __init__(self, catalogue: Catalogue, model: OpenModel, report: Report | None) -> None:
+    def __init__(self, catalogue: Catalogue, model: OpenModel, report: OnProgress | None) -> None:
         self._catalogue, self._model, self._report = catalogue, model, report
         self._place = ""
         self._counts = {"added": 0, "updated": 0, "unchanged": 0, "moved": 0}

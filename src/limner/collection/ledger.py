@@ -60,16 +60,12 @@ class Ledger:
 
 
 def upright_rgb(picture: Image.Image) -> Image.Image:
-    """A picture of the caller's, brought to what a file of it would be read as: transparency is white."""
-    from PIL import Image, ImageOps
+    """A picture of the caller's, brought to what a file of it would be read as."""
+    from PIL import ImageOps
+
+    from limner.data.pictures import flattened
 
     try:
-        picture = ImageOps.exif_transpose(picture)
-        if not picture.has_transparency_data:
-            return picture.convert("RGB")
-        layer = picture.convert("RGBA")
+        return flattened(ImageOps.exif_transpose(picture))
     except (OSError, SyntaxError, ValueError) as error:  # opened by the caller, read only now
         raise PictureError("the given picture", f"cannot be read ({error}); search with another picture") from error
-    white = Image.new("RGB", layer.size, "white")
-    white.paste(layer, mask=layer.getchannel("A"))
-    return white

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from limner.index.records import Job, Skipped
 
-__all__ = ["AddReport", "Progress", "Report", "Skipped", "Status"]
+__all__ = ["AddReport", "OnProgress", "Progress", "Skipped", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Progress:
     """The last item that was dealt with."""
 
 
-Report: TypeAlias = Callable[[Progress], None]
+OnProgress: TypeAlias = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)

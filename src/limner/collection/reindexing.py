@@ -10,7 +10,7 @@ import numpy as np
 
 from limner.collection.adding import BATCH, COMMIT_ROWS, COMMIT_SECONDS
 from limner.collection.model import OpenModel, rows_of
-from limner.collection.records import AddReport, Progress, Report
+from limner.collection.records import AddReport, OnProgress, Progress
 from limner.core.errors import InputError, PictureError
 from limner.core.types import Floats, Integers, Item
 from limner.data.content import read_bytes
@@ -25,7 +25,7 @@ _Keyed = tuple[int, Item]
 class Reindexing:
     """One run. The caller holds the writer's lock."""
 
-    def __init__(self, catalogue: Catalogue, model: OpenModel, report: Report | None) -> None:
+    def __init__(self, catalogue: Catalogue, model: OpenModel, report: OnProgress | None) -> None:
         self._catalogue, self._model, self._report = catalogue, model, report
         self._keys: list[int] = []
         self._vectors: list[dict[str, Floats]] = []

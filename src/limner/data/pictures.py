@@ -261,14 +261,19 @@ def _convert(picture: Image.Image, uri: str, value_range: tuple[float, float] | 
         values += 0.5
         return Image.fromarray(np.clip(values, 0, 255, out=values).astype(np.uint8)).convert("RGB")
     try:
-        if picture.has_transparency_data:
-            layer = picture.convert("RGBA")
-            white = Image.new("RGB", picture.size, "white")
-            white.paste(layer, mask=layer.getchannel("A"))
-            return white
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
+        return flattened(picture)
     except ValueError as error:
         raise PictureError(uri, f"colours not understood ({picture.mode})") from error
+
+
+def flattened(picture: Image.Image) -> Image.Image:
+    """RGB, transparency on white. Raises ValueError for a colour model that Pillow cannot turn into RGB."""
+    if not picture.has_transparency_data:
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(layer, mask=layer.getchannel("A"))
+    return white
 
 
 def _exif(picture: Image.Image) -> tuple[int, dict[str, FieldValue]]:

@@ -194,9 +194,11 @@ class Catalogue(Database):
             return every - vanished, vanished
 
     def fields(self) -> dict[str, int]:
-        """The names of all fields, and how many items have each."""
+        """The names of all fields, and how many items have each; vanished ones do not count."""
+        present = "SELECT key FROM items WHERE NOT vanished"
+        query = f"SELECT name, COUNT(*) FROM fields WHERE item IN ({present}) GROUP BY name ORDER BY name"
         with self.reading() as connection:
-            return dict(connection.execute("SELECT name, COUNT(*) FROM fields GROUP BY name ORDER BY name"))
+            return dict(connection.execute(query))
 
     # Skipped files
 

@@ -61,7 +61,7 @@ class Database:
         if self._here.is_writer:
             yield
             return
-        from filelock import FileLock, Timeout  # 50 ms that a reader does not pay
+        from filelock import FileLock, Timeout  # imported here: a reader does not pay for it
 
         lock = FileLock(f"{self.path}.lock", timeout=0)
         try:

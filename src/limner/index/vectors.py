@@ -16,7 +16,7 @@ from limner.index.ledger import Shard, View, locate
 from limner.index.shards import ShardFolder, damaged
 
 VERIFIED_BYTES = 64 << 20
-"""Up to this total the checksums are tested on opening (25 ms); beyond, only sizes and headers are."""
+"""Up to this total the checksums are tested on opening; beyond, only sizes and headers are."""
 
 MERGED_SHARDS = 16
 """So many shards of like size become one: few files to search, and each vector is rewritten only a few times."""

@@ -43,6 +43,7 @@ def fit(
         saved = torch.load(checkpoint, map_location=task.device, weights_only=True)
         task.restore(saved)
         start = saved["step"]
+    _forget_after(start, log)
     task.model.train()
     seconds, recent = time.perf_counter(), []
     for step in range(start, task.settings.steps):
@@ -64,3 +65,10 @@ def fit(
             partial = checkpoint.with_suffix(".partial")
             torch.save({**task.state(), "step": done}, partial)
             os.replace(partial, checkpoint)
+
+
+def _forget_after(step: int, log: Path) -> None:
+    """Drop the rows that a stopped run wrote after its last checkpoint: those steps come again."""
+    if log.exists():
+        rows = log.read_text().splitlines(keepends=True)
+        log.write_text("".join(row for row in rows if json.loads(row)["step"] <= step))
