@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from limner import __version__
-from limner.cli import demo, evaluate, export, import_, index, model, reindex, remove, search, status
+from limner.cli import (
+    demo,
+    evaluate,
+    export,
+    import_,
+    index,
+    model,
+    recipe,
+    reindex,
+    remove,
+    reproduce,
+    search,
+    status,
+    train,
+)
 from limner.cli.common import shown
 from limner.core.errors import LimnerError, QueryError
 
@@ -34,6 +48,9 @@ app.command()(reindex.reindex)
 app.command()(evaluate.evaluate)
 app.command()(demo.demo)
 app.add_typer(model.app, name="model")
+app.command()(train.train)
+app.command()(reproduce.reproduce)
+app.add_typer(recipe.app, name="recipe")
 
 
 def _print_version(wanted: bool) -> None:

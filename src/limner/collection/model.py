@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limner.collection.ledger import Ledger
-from limner.core.types import Dense, Features, Floats
+from limner.core.types import Dense, Representations, Floats
 from limner.encode.bundle import Bundle, bundled_models, find_bundle
 from limner.encode.onnx import OnnxEncoder
 from limner.index.catalogue import Catalogue
@@ -69,7 +69,7 @@ def load_bundle(model: str | Path) -> tuple[Bundle, str]:
     return Bundle.load(path), str(model) if by_name else str(path.absolute())
 
 
-def rows_of(features: Features, count: int) -> list[dict[str, Floats]]:
+def rows_of(features: Representations, count: int) -> list[dict[str, Floats]]:
     """What a model made of `count` pictures, picture by picture: space -> vector (d,)."""
     columns = {space: made.values for space, made in features.items() if isinstance(made, Dense)}
     return [{space: values[row] for space, values in columns.items()} for row in range(count)]

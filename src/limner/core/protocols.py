@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from limner.core.features import Features
 from limner.core.query import Query
-from limner.core.types import Features, Hit, Integers, Item, Modality, Qrels, Representation, Run, Space
+from limner.core.types import Hit, Integers, Item, Modality, Qrels, Representation, Representations, Run, Space
 
 
 @runtime_checkable
@@ -51,7 +52,7 @@ class Encoder(Protocol):
         """`content`: a PIL picture for "image", a str for "text". Raises InputError (text too long, say)."""
         ...
 
-    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Features: ...
+    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations: ...
 
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         """Scores of a question of that modality against items -> probabilities (0 to 1), same shape, monotone."""
@@ -92,21 +93,50 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """A loss. `features` is the record of the batch (student, and teacher where one is needed), by name.
+    """A loss: a frozen dataclass of its settings. The loop adds up `weight` times each objective's loss.
 
-    Returns named scalar losses; the loop adds them up by its weights.
+    What it learns or remembers itself (class centres, a decoder, running means) is a module that `head` makes
+    once for a model; it is trained and stored with the model and left behind when a bundle is made.
     """
 
-    def __call__(self, features: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    @property
+    def name(self) -> str:
+        """Of the curve in the log; no two objectives of an experiment share one."""
+        ...
+
+    @property
+    def weight(self) -> float: ...
+
+    def head(self, model: Any) -> Any | None: ...
+
+    def __call__(self, features: Features, head: Any) -> Any:
+        """A scalar. Raises InputError where the features lack what it needs."""
+        ...
 
 
 @runtime_checkable
 class Modifier(Protocol):
-    """A hook on the training loop: EMA, queue, curriculum, teacher, each on its own."""
+    """A hook on the training loop: teacher, queue, curriculum, unfreezing, each on its own.
 
-    def before_step(self, step: int, features: Mapping[str, Any]) -> None: ...
+    A frozen dataclass of its settings; what it remembers lives in `task.memory`, which is stored in the
+    checkpoint. Called in the order in which an experiment lists them.
+    """
 
-    def after_step(self, step: int) -> None: ...
+    def start(self, task: Any) -> None:
+        """Once, when the task is made (before a checkpoint is read)."""
+        ...
+
+    def batch(self, task: Any, step: int, batch: Any) -> Any:
+        """May change the batch of a step."""
+        ...
+
+    def features(self, task: Any, batch: Any, features: Features) -> Features:
+        """May add to what the model made of it."""
+        ...
+
+    def after_step(self, task: Any, step: int, features: Features) -> None:
+        """After the update; `features` are without gradient."""
+        ...
 
 
 @runtime_checkable

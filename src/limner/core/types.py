@@ -121,7 +121,7 @@ def _take_ragged(offsets: Integers, rows: Integers | slice) -> tuple[Integers, I
 
 
 Representation: TypeAlias = Dense | Sparse | Tokens
-Features: TypeAlias = Mapping[str, Representation]
+Representations: TypeAlias = Mapping[str, Representation]
 """What a model makes of a batch: one representation for each of its spaces, by the space's name."""
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from limner.core.errors import BundleError, InputError
 from limner.core.runtime import cpu_count
-from limner.core.types import Dense, Features, Integers, Modality, Representation, Space, Sparse, Tokens
+from limner.core.types import Dense, Representations, Integers, Modality, Representation, Space, Sparse, Tokens
 from limner.encode.bundle import Bundle
 from limner.encode.manifest import ImageInput, TextInput
 from limner.encode.preprocess import prepare_picture
@@ -69,7 +69,7 @@ class OnnxEncoder:
             return prepare_picture(content, self._image)
         raise self._no_such(modality)
 
-    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Features:
+    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations:
         """n prepared things -> n rows in each space; in a space of cosine similarity each vector has length 1.
 
         Raises BundleError if a graph does not keep to the contract of `docs/bundle-format.md`.

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder
 from limner.core.runtime import cpu_count
-from limner.core.types import Features, Modality
+from limner.core.types import Representations, Modality
 
 ItemT = TypeVar("ItemT")
 Found = TypeVar("Found")
@@ -41,7 +41,7 @@ class Encoded(Generic[ItemT, Found]):
     """What became of `batch_size` consecutive items: each is in one of the three, in the order it came."""
 
     encoded: list[tuple[ItemT, Found]]
-    features: Features
+    features: Representations
     """Row i belongs to `encoded[i]`. Empty if nothing was encoded."""
     known: list[tuple[ItemT, Found]]
     """`load` gave no content for these."""

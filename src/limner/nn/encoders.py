@@ -1,66 +1,88 @@
-"""Towers with heads: what turns pictures, words and a teacher's maps into unit vectors of one space."""
+"""A tower with a pool and a projection: what turns pictures or words into unit vectors of one space."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limner.nn.towers.convolutional_transformer import ConvolutionalTransformer
-from limner.nn.towers.text_transformer import PADDING, TextTransformer
+from limner.nn.blocks.transformer import masked_mean
+from limner.nn.towers.text_transformer import PADDING
+
+
+class Reading(NamedTuple):
+    """What an encoder makes of n pictures or texts."""
+
+    vectors: Tensor
+    """(n, d) unit vectors."""
+    latent: Tensor
+    """(n, latent width): pooled, before the projection."""
+    states: Tensor
+    """(n, t, width)"""
+    mask: Tensor | None
+    """(n, t), True where a state is real; None: all are."""
 
 
 class ImageEncoder(nn.Module):
-    """Pictures (n, 3, size, size) in [0, 1] -> unit vectors (n, d) and the grid of tokens (n, t, width)."""
+    """Pictures or maps -> states of a grid -> their mean beside an attended mean -> unit vectors (n, d)."""
 
-    def __init__(self, tower: ConvolutionalTransformer, width: int, dimension: int) -> None:
+    def __init__(self, tower: nn.Module, width: int, dimension: int) -> None:
         super().__init__()
-        self.tower = tower
+        self.tower, self.width, self.latent_width = tower, width, 2 * width
         self.attention = nn.Linear(width, 1)
-        self.project = nn.Linear(2 * width, dimension)
+        self.project = nn.Linear(self.latent_width, dimension)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        tokens = self.tower(pictures)
-        attended = (self.attention(tokens).softmax(1) * tokens).sum(1)
-        pooled = torch.cat([tokens.mean(1), attended], dim=-1)
-        return F.normalize(self.project(pooled).float(), dim=-1), tokens
+    def read(self, images: Tensor) -> Reading:
+        states = self.tower(images)
+        attended = (self.attention(states).softmax(1) * states).sum(1)
+        latent = torch.cat([states.mean(1), attended], dim=-1)
+        return Reading(F.normalize(self.project(latent).float(), dim=-1), latent, states, None)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.read(images).vectors
+
+    def project_states(self, states: Tensor) -> Tensor:
+        """(n, t, width) -> (n, t, d) unit vectors: a place as if it were the whole picture."""
+        return F.normalize(self.project(torch.cat([states, states], dim=-1)).float(), dim=-1)
 
 
 class TextEncoder(nn.Module):
-    """Token ids (n, t) -> unit vectors (n, d)."""
+    """Token ids (n, t), 0 is padding -> states of the words -> their mean -> unit vectors (n, d)."""
 
-    def __init__(self, tower: TextTransformer, width: int, dimension: int) -> None:
+    def __init__(self, tower: nn.Module, width: int, dimension: int) -> None:
         super().__init__()
-        self.tower = tower
+        self.tower, self.width, self.latent_width = tower, width, width
         self.project = nn.Linear(width, dimension)
 
+    def read(self, ids: Tensor) -> Reading:
+        states, mask = self.tower(ids)
+        latent = masked_mean(states, mask)
+        return Reading(F.normalize(self.project(latent).float(), dim=-1), latent, states, mask)
+
     def forward(self, ids: Tensor) -> Tensor:
-        return F.normalize(self.project(self.tower(ids)).float(), dim=-1)
+        return self.read(ids).vectors
+
+    def project_states(self, states: Tensor) -> Tensor:
+        return F.normalize(self.project(states).float(), dim=-1)
 
 
-class MapReader(nn.Module):
-    """A teacher's maps (n, t, channels) -> unit vectors (n, d): the frozen teacher as an image encoder."""
-
-    def __init__(self, channels: int, hidden: int, dimension: int, dropout: float) -> None:
-        super().__init__()
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(channels),
-            nn.Dropout(dropout),
-            nn.Linear(channels, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, dimension),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return F.normalize(self.mlp(maps.mean(1)).float(), dim=-1)
-
-
-def encode_in_buckets(encode: Callable[[Tensor], Tensor], ids: Tensor, buckets: int) -> Tensor:
-    """`encode(ids)`, (n, t) -> (n, d), without computing most of the padding: texts of like length go together."""
+def read_in_buckets(read: Callable[[Tensor], Reading], ids: Tensor, buckets: int) -> Reading:
+    """`read(ids)` of (n, t) without computing most of the padding: texts of like length go together."""
     lengths = (ids != PADDING).sum(1)
-    order = lengths.argsort()
-    parts = [encode(ids[rows, : int(lengths[rows].max())]) for rows in order.chunk(buckets)]
-    return torch.cat(parts)[order.argsort()]
+    order = lengths.argsort(stable=True)
+    parts = [read(ids[rows, : max(1, int(lengths[rows].max()))]) for rows in order.chunk(buckets)]
+    longest = max(part.states.shape[1] for part in parts)
+    back = order.argsort()
+
+    def padded(value: Tensor) -> Tensor:
+        return F.pad(value, (0, 0) * (value.ndim - 2) + (0, longest - value.shape[1]))
+
+    return Reading(
+        torch.cat([part.vectors for part in parts])[back],
+        torch.cat([part.latent for part in parts])[back],
+        torch.cat([padded(part.states) for part in parts])[back],
+        torch.cat([padded(part.mask) for part in parts])[back],
+    )

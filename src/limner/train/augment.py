@@ -20,6 +20,11 @@ def random_crops(n: int, least: float, generator: torch.Generator) -> Tensor:
     return crops
 
 
+def whole(n: int) -> Tensor:
+    """(n, 2, 3) affine maps that change nothing."""
+    return torch.eye(2, 3).expand(n, 2, 3)
+
+
 def crop(grids: Tensor, crops: Tensor, size: int) -> Tensor:
     """(n, c, h, w) floats -> (n, c, size, size), bilinear."""
     places = F.affine_grid(crops.to(grids), [len(grids), grids.shape[1], size, size], align_corners=False)

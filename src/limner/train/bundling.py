@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from limner.measure import measure
 from limner.nn.encoders import ImageEncoder, TextEncoder
 from limner.train.calibrate import calibrate
 from limner.train.export import halve, image_graph, run, text_graph
+from limner.train.revision import commit
 
 SPACE = "dense"
 AGREEMENT = 1e-3
@@ -99,7 +99,7 @@ def _manifest(trained: Trained) -> Manifest:
         image=ImageInput("image.onnx", trained.size, "stretch", "bicubic"),
         text=TextInput("text.onnx", "tokenizer.json", trained.tokenizer.context_length),
         recipe=RecipeNote(
-            trained.name, hashlib.sha256(settings.encode()).hexdigest()[:16], trained.recipe.seed, _commit()
+            trained.name, hashlib.sha256(settings.encode()).hexdigest()[:16], trained.recipe.seed, commit()
         ),
     )
 
@@ -148,11 +148,3 @@ the validation split for a collection in which one picture in ten fits.
 
 Made by the recipe `{recipe.name}` ({recipe.fingerprint}), seed {recipe.seed}, commit {recipe.commit or "unknown"}.
 """
-
-
-def _commit() -> str:
-    try:
-        asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
-    except OSError:
-        return ""
-    return asked.stdout.strip() if asked.returncode == 0 else ""

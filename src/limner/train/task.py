@@ -1,82 +1,157 @@
-"""What is trained: a model, its losses, the optimiser and the averaged weights, saved and restored as one."""
+"""What is trained: a model, its objectives, modifiers, optimiser and averaged weights, stored as one."""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
-Losses = Callable[[nn.Module, Any], Mapping[str, Tensor]]
-"""(model, batch) -> named scalar losses, which are added up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Optimiser:
-    """AdamW, linear warm-up, cosine decay to zero, gradients clipped, weights averaged (EMA)."""
-
-    rate: float
-    steps: int
-    warmup: int
-    decay: float = 0.05
-    clip: float = 1.0
-    average: float = 0.998
-
-    def rate_at(self, step: int) -> float:
-        if step < self.warmup:
-            return self.rate * (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+from limner.core.features import Encoded, Features
+from limner.core.protocols import Modifier, Objective
+from limner.nn.two_towers import TwoTowers
+from limner.train.batches import Batch
+from limner.train.gradcache import cached_backward
+from limner.train.joining import join_features
+from limner.train.optimiser import Optimiser, move_average
+from limner.train.processes import average_gradients, gather_features
 
 
 class Task:
-    def __init__(self, model: nn.Module, losses: Losses, optimiser: Optimiser, *, half: bool = False) -> None:
-        """`half`: run the model in bfloat16 where that is safe (autocast). Frozen parameters stay as they are."""
-        self.model, self.losses, self.settings, self.half = model, losses, optimiser, half
-        self.device = next(model.parameters()).device
-        self.averaged = copy.deepcopy(model).eval().requires_grad_(False)
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        # Vectors (norms, biases, scales) are not decayed: shrinking them only fights the norm layers.
-        groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": optimiser.decay},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=optimiser.rate, betas=(0.9, 0.98))
+    """`chunks` above 1: each batch is encoded in so many parts, with exactly the gradients of the whole.
 
-    def step(self, number: int, batch: Any) -> dict[str, float]:
-        """One update; gives the losses by name."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate_at(number)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            losses = self.losses(self.model, batch)
+    `model` is what is kept, `heads` are what the objectives learn besides, `memory` is what modifiers remember.
+    """
+
+    def __init__(
+        self,
+        model: TwoTowers,
+        objectives: Sequence[Objective],
+        optimiser: Optimiser,
+        *,
+        modifiers: Sequence[Modifier] = (),
+        accelerator: Accelerator | None = None,
+        chunks: int = 1,
+        trained_model: Callable[[Any], TwoTowers] | None = None,
+    ) -> None:
+        self.accelerator = accelerator or Accelerator(cpu=True)
+        self.device = self.accelerator.device
+        self.model, self.objectives, self.modifiers, self.chunks = model.to(self.device), objectives, modifiers, chunks
+        heads = {objective.name: objective.head(model) for objective in objectives}
+        self.heads = nn.ModuleDict({name: head for name, head in heads.items() if head is not None}).to(self.device)
+        self.memory = nn.ModuleDict()
+        self.settings = optimiser
+        self.trained_model = trained_model
+        """(experiment) -> its model, trained with this run's seed: for teachers that were trained before."""
+        self.optimiser = optimiser.build([model, self.heads])
+        self.averaged = copy.deepcopy(model).eval().requires_grad_(False)
+        for modifier in modifiers:
+            modifier.start(self)
+        self.memory.to(self.device)
+
+    def step(self, number: int, batch: Batch) -> dict[str, float]:
+        """One update from this process's share of a batch; gives the losses by name."""
+        self.model.train()
+        self.settings.set_rate(self.optimiser, number)
+        for modifier in self.modifiers:
+            batch = modifier.batch(self, number, batch)
+        batch = batch.to(self.device)
         self.optimiser.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_((p for p in self.model.parameters() if p.requires_grad), self.settings.clip)
+        losses, features = self._backward(number, batch)
+        average_gradients(self.trained())
+        nn.utils.clip_grad_norm_(self.trained(), self.settings.clip)
         self.optimiser.step()
-        self._average(number)
+        keep = min(self.settings.average, (number + 1) / (number + 10))
+        move_average(self.averaged, self.model, keep)
+        for modifier in self.modifiers:
+            modifier.after_step(self, number, features)
         return {name: loss.item() for name, loss in losses.items()}
 
-    @torch.no_grad()
-    def _average(self, number: int) -> None:
-        keep = min(self.settings.average, (number + 1) / (number + 10))
-        for mean, value in zip(self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
+    def trained(self) -> list[nn.Parameter]:
+        return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
 
-    def state(self) -> dict[str, Any]:
+    def encode(self, batch: Batch, model: TwoTowers | None = None) -> Features:
+        """What the model (or another one) makes of a batch; the second view comes with it."""
+        model = model or self.model
+        features = Features(
+            image=model.encode_image(batch.images, batch.image_group),
+            text=model.encode_text(batch.ids, batch.text_group) if len(batch.ids) else _nothing(model, batch),
+            scale=model.scale(),
+            similarity=model.similarity,
+            owner=batch.owner,
+            rows=batch.rows,
+            roles=batch.roles,
+            ids=batch.ids,
+            concept=batch.concept,
+            language=batch.language,
+            targets=batch.targets,
+            model=model,
+        )
+        if batch.view is None:
+            return features
+        second = features.replace(
+            image=model.encode_image(batch.view, batch.image_group),
+            text=model.encode_text(batch.ids, batch.text_group),
+        )
+        return features.replace(view=second)
+
+    @torch.no_grad()
+    def answer(self, batch: Batch, model: TwoTowers) -> Features:
+        """What another model makes of the batch (of its second view, where it has one), without gradient."""
+        with self.accelerator.autocast():
+            return gather_features(self.encode(batch.second(), model))
+
+    def losses(self, features: Features) -> dict[str, Tensor]:
+        """Each objective's loss, weighted."""
         return {
-            "model": self.model.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            objective.name: objective.weight * objective(features, self._head(objective))
+            for objective in self.objectives
         }
 
+    def _head(self, objective: Objective) -> nn.Module | None:
+        return self.heads[objective.name] if objective.name in self.heads else None
+
+    def _backward(self, number: int, batch: Batch) -> tuple[Mapping[str, Tensor], Features]:
+        kept: list[Features] = []
+
+        def losses(features: Features) -> dict[str, Tensor]:
+            features = gather_features(features).replace(progress=number / self.settings.steps)
+            for modifier in self.modifiers:
+                features = modifier.features(self, batch, features)
+            kept.append(features)
+            with self.accelerator.autocast():
+                return self.losses(features)
+
+        def encode(part: Batch) -> Features:
+            with self.accelerator.autocast():
+                return self.encode(part)
+
+        backward = self.accelerator.backward
+        if self.chunks == 1:
+            named = losses(encode(batch))
+            backward(sum(named.values()))
+        else:
+            named = cached_backward(encode, split(batch, self.chunks), join_features, losses, backward)
+        return named, kept[-1]
+
+    def state(self) -> dict[str, Any]:
+        parts = {"model": self.model, "averaged": self.averaged, "heads": self.heads, "memory": self.memory}
+        return {name: part.state_dict() for name, part in parts.items()} | {"optimiser": self.optimiser.state_dict()}
+
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name in ("model", "averaged", "heads", "memory", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+
+
+def split(batch: Batch, parts: int) -> list[Batch]:
+    """Into `parts` of nearly equal numbers of pictures, none empty."""
+    edges = [round(part * len(batch) / parts) for part in range(parts + 1)]
+    return [batch.part(start, end) for start, end in zip(edges, edges[1:], strict=False) if end > start]
+
+
+def _nothing(model: TwoTowers, batch: Batch) -> Encoded:
+    """The texts of a batch that has none."""
+    return Encoded(batch.images.new_zeros(0, model.dimension), batch.text_group)

@@ -1,61 +1,36 @@
-"""A small grammar of English captions: true ones, and ones that are wrong in exactly one fact."""
+"""Captions of scenes: facts put into words, as records that know what they state and of which objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from limner.core.errors import InputError
-from limner.data.world.facts import Backdrop, Count, Exists, Fact, Kind, Related, kind_of
-from limner.data.world.scene import BACKGROUND_COLOURS, OBJECT_COLOURS, OPPOSITE, PATTERNS, SHAPES, SIZES, Scene
+from limner.data.world import planning
+from limner.data.world.facts import Backdrop, Fact
+from limner.data.world.languages import language as speaking
+from limner.data.world.planning import PLANNERS, Style
+from limner.data.world.scene import Scene
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_SYNONYMS = {
-    "small": ("small", "small", "little", "tiny"),
-    "large": ("large", "large", "big"),
-    "dotted": ("dotted", "spotted"),
-    "checkered": ("checkered", "chequered"),
-    "solid": ("solid", "plain"),
-    "circle": ("circle", "circle", "disc"),
-    "cross": ("cross", "plus sign"),
-    "crescent": ("crescent", "crescent", "half moon"),
-    "grey": ("grey", "gray"),
-    "left of": ("left of", "to the left of"),
-    "right of": ("right of", "to the right of"),
-    "above": ("above", "over"),
-    "below": ("below", "under", "beneath"),
-}
-_GROUNDS = {
-    None: "{} background",
-    "plain": "plain {} background",
-    "gradient": "{} gradient",
-    "grainy": "grainy {} background",
-}
-_FRAMES = (
-    "{}",
-    "{}",
-    "{}",
-    "a picture of {}",
-    "a drawing of {}",
-    "a scene with {}",
-    "an image with {}",
-    "this shows {}",
-)
-_VALUES: dict[str, Sequence[str]] = {
-    "shape": SHAPES,
-    "colour": OBJECT_COLOURS,
-    "pattern": PATTERNS,
-    "size": SIZES,
-}
+_PLAIN = ("coarse", "label")  # always in the same words, so that equal facts are equal texts
+_VARIETY: tuple[Style, ...] = (
+    "full", "short", "short", "short", "partial", "relation", "relation", "count", "negated",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A sentence and the facts that it states, all of them joined by "and"."""
+    """A text and the facts that it states, all of them joined by "and"."""
 
     text: str
     facts: tuple[Fact, ...]
+    objects: tuple[int, ...] = ()
+    """The positions in `Scene.objects` of those of which it speaks, in the order in which they are named."""
+    language: str = "en"
+    style: Style = "short"
+    voice: int | None = None
+    """Which wording was chosen (see Language)."""
 
     def truth(self, scene: Scene) -> bool | None:
         """True: all facts are; False: one is false; None: neither is beyond dispute."""
@@ -63,201 +38,117 @@ class Caption:
         return False if False in truths else None if None in truths else True
 
 
-@dataclass(frozen=True, slots=True)
-class WrongCaption:
-    """A caption that is false because one word of it was changed; `right` is the caption before."""
+def put(facts: Sequence[Fact], scene: Scene, *, language: str, style: Style, voice: int | None) -> Caption:
+    """The facts in words: one line, or for the styles "long" and "sentence" a sentence each."""
+    if style in ("long", "sentence"):
+        text = speaking(language).between.join(_sentences(facts, language, voice))
+    else:
+        text = speaking(language, voice).phrase(facts)
+    return Caption(text, tuple(facts), _named(facts, scene), language, style, voice)
 
-    text: str
-    changed: str
-    """"shape", "colour", "pattern", "size", "count", "relation" or "background"."""
-    right: str
+
+def describe(scene: Scene, rng: Random, style: Style = "short", language: str = "en") -> Caption:
+    """A true caption.
+
+    "full" tells of all objects, "short" of one, "partial" of two, "relation", "count" and "negated" say what their
+    names say. "coarse" says so little that many scenes share it and "label" names an object, both always in the
+    same words. A scene that has no relation beyond dispute or no second object gets a "short" one instead. For
+    "long" and "sentence" see `long_description`. Raises InputError for another style or language.
+    """
+    if style == "long":
+        return long_description(scene, rng, language=language)
+    if style not in PLANNERS:
+        raise InputError(f"caption style {style!r}: choose {', '.join(PLANNERS)} or long")
+    facts = PLANNERS[style](scene, rng)
+    if not facts:
+        style, facts = "short", planning.short(scene, rng)
+    voice = None if style in _PLAIN else rng.getrandbits(32)
+    return put(facts, scene, language=language, style=style, voice=voice)
 
 
-def captions(scene: Scene, rng: Random, n: int = 5) -> list[str]:
+def long_description(scene: Scene, rng: Random, *, language: str = "en", sentences: int = 12) -> Caption:
+    """A description of so many sentences in random order (in English about ten words each).
+
+    There is one for every object, for the background and the writing, so it may be longer; relations, counts and
+    absences fill it up, as far as the scene has them. `sentences_of` takes it apart. Objects' patterns and sizes
+    and the background's texture are told in one sentence only: descriptions of two scenes that differ in one of
+    these, with the same state of `rng`, differ in one sentence.
+    """
+    facts = planning.long(scene, rng, sentences)
+    return put(facts, scene, language=language, style="long", voice=rng.getrandbits(32))
+
+
+def sentences_of(caption: Caption, scene: Scene) -> tuple[Caption, ...]:
+    """Each sentence of a long description as a caption of its own, which names its own objects."""
+    texts = _sentences(caption.facts, caption.language, caption.voice)
+    return tuple(
+        Caption(text, (fact,), _named([fact], scene), caption.language, "sentence", _own(caption.voice, position))
+        for position, (text, fact) in enumerate(zip(texts, caption.facts, strict=True))
+    )
+
+
+def translate(caption: Caption, scene: Scene, language: str) -> Caption:
+    """The same facts in another language ("en", "de", "fr", "zh"; else InputError)."""
+    return put(caption.facts, scene, language=language, style=caption.style, voice=caption.voice)
+
+
+def parallel(
+    scene: Scene, rng: Random, style: Style = "short", languages: Sequence[str] = ("en", "de", "fr", "zh")
+) -> tuple[Caption, ...]:
+    """One caption, in each of the languages."""
+    first = describe(scene, rng, style, languages[0])
+    return (first, *(translate(first, scene, language) for language in languages[1:]))
+
+
+def paraphrases(scene: Scene, rng: Random, style: Style = "full", language: str = "en") -> tuple[Caption, Caption]:
+    """The same facts in two different wordings.
+
+    The order of things differs where there are two or more. Raises InputError for the styles that always have the
+    same words.
+    """
+    if style in _PLAIN:
+        raise InputError(f"a {style} caption has one wording only: choose another style")
+    while True:
+        first = describe(scene, rng, style, language)
+        for _ in range(20):
+            things = [fact for fact in first.facts if not isinstance(fact, Backdrop)]
+            rng.shuffle(things)
+            facts = things + [fact for fact in first.facts if isinstance(fact, Backdrop)]
+            second = put(facts, scene, language=language, style=first.style, voice=rng.getrandbits(32))
+            if second.text != first.text:
+                return first, second
+
+
+def full_captions(scene: Scene, rng: Random, n: int = 5, language: str = "en") -> list[Caption]:
     """`n` (1 to 50, else InputError) different true captions; the first tells the most."""
-    return [caption.text for caption in full_captions(scene, rng, n)]
-
-
-def full_captions(scene: Scene, rng: Random, n: int = 5) -> list[Caption]:
-    """As `captions`, with the facts that each states."""
     if not 1 <= n <= 50:
         raise InputError(f"{n} captions of a scene: choose 1 to 50")
     chosen: dict[str, Caption] = {}
-    plan: list[_Planner] = [_everything]
-    if scene.relations:
-        plan.append(_relation)
+    plan: list[Style] = ["full", "relation"]
     while len(chosen) < n:
-        planner = plan.pop(0) if plan else rng.choice(_PLANNERS)
-        facts = planner(scene, rng)
-        if facts:
-            caption = Caption(Wording(rng).phrase(facts), tuple(facts))
-            chosen.setdefault(caption.text, caption)
+        caption = describe(scene, rng, plan.pop(0) if plan else rng.choice(_VARIETY), language)
+        chosen.setdefault(caption.text, caption)
     return list(chosen.values())
 
 
-def wrong_caption(scene: Scene, rng: Random) -> WrongCaption:
-    """A caption that was true until one of its facts was changed in one place."""
-    while True:
-        facts = rng.choice(_PLANNERS)(scene, rng)
-        if not facts:
-            continue
-        place = rng.randrange(len(facts))
-        altered, changed = _alter(facts[place], rng)
-        if altered.truth(scene) is not False:
-            continue
-        wording = Wording(rng)
-        wrong = [*facts[:place], altered, *facts[place + 1 :]]
-        return WrongCaption(wording.phrase(wrong), changed, wording.phrase(facts))
+def captions(scene: Scene, rng: Random, n: int = 5, language: str = "en") -> list[str]:
+    """The texts of `full_captions`."""
+    return [caption.text for caption in full_captions(scene, rng, n, language)]
 
 
-class Wording:
-    """One choice among the ways of saying the same, kept through a sentence."""
-
-    def __init__(self, rng: Random) -> None:
-        self._frame = rng.choice(_FRAMES)
-        self._object = rng.choice(("object", "shape"))
-        self._none_are = rng.choice((1, 2))  # "no star" or "no stars"
-        self._words = {word: rng.choice(ways) for word, ways in _SYNONYMS.items()}
-
-    def phrase(self, facts: Sequence[Fact]) -> str:
-        """The facts as one line of English."""
-        things = [self._say(fact) for fact in facts if not isinstance(fact, Backdrop)]
-        places = ["on " + self._say(fact) for fact in facts if isinstance(fact, Backdrop)]
-        listed = ", ".join(things[:-1]) + " and " * (len(things) > 1) + things[-1]
-        frame = self._frame.replace(" of ", " with ") if listed.startswith("no ") else self._frame
-        return frame.format(" ".join([listed, *places]))
-
-    def _say(self, fact: Fact) -> str:
-        match fact:
-            case Exists(kind):
-                return _article(self._noun(kind, 1))
-            case Count(kind, 0):
-                return "no " + self._noun(kind, self._none_are)
-            case Count(kind, number):
-                return f"{_NUMBERS[number]} {self._noun(kind, number)}"
-            case Related(subject, direction, other):
-                return f"{_article(self._noun(subject, 1))} {self._word(direction)} {_article(self._noun(other, 1))}"
-            case Backdrop(colour, texture):
-                return _article(_GROUNDS[texture].format(self._word(colour)))
-
-    def _noun(self, kind: Kind, number: int) -> str:
-        noun = self._word(kind.shape) if kind.shape else self._object
-        words = [self._word(word) for word in (kind.size, kind.pattern, kind.colour) if word]
-        return " ".join([*words, noun if number == 1 else _plural(noun)])
-
-    def _word(self, word: str) -> str:
-        return self._words.get(word, word)
+def with_facts(caption: Caption, facts: Sequence[Fact], scene: Scene) -> Caption:
+    """Other facts in the same language, style and wording."""
+    return put(facts, scene, language=caption.language, style=caption.style, voice=caption.voice)
 
 
-def _article(noun: str) -> str:
-    return ("an " if noun[0] in "aeiou" else "a ") + noun
+def _sentences(facts: Sequence[Fact], language: str, voice: int | None) -> list[str]:
+    return [speaking(language, _own(voice, position)).sentence(fact) for position, fact in enumerate(facts)]
 
 
-def _plural(noun: str) -> str:
-    return noun + ("es" if noun.endswith("s") else "s")
+def _own(voice: int | None, position: int) -> int | None:
+    """The wording of one sentence among others, so that they do not all begin alike."""
+    return None if voice is None else voice + position
 
 
-_Planner = Callable[[Scene, Random], list[Fact]]
-
-
-def _some_kind(scene: Scene, rng: Random) -> Kind:
-    """A description of one object by its shape and maybe more, or by its colour alone."""
-    thing = rng.choice(scene.objects)
-    attributes = ["shape"] if rng.random() < 0.9 else []
-    attributes += ["colour"] if not attributes or rng.random() < 0.85 else []
-    attributes += [name for name, share in (("pattern", 0.35), ("size", 0.3)) if rng.random() < share]
-    return kind_of(thing, *attributes)
-
-
-def _everything(scene: Scene, rng: Random) -> list[Fact]:
-    """All objects, like ones together, in the order of reading, often with the background."""
-    attributes = ["shape", "colour", *(name for name in ("pattern", "size") if rng.random() < 0.5)]
-    in_order = sorted(scene.objects, key=lambda thing: (round(thing.centre[1] * 3), thing.centre[0]))
-    kinds = dict.fromkeys(kind_of(thing, *attributes) for thing in in_order)
-    facts: list[Fact] = []
-    for kind in kinds:
-        number = len(kind.among(scene))
-        facts.append(Exists(kind) if number == 1 else Count(kind, number))
-    return facts + _backdrop(scene, rng, 0.6)
-
-
-def _short(scene: Scene, rng: Random) -> list[Fact]:
-    return [Exists(_some_kind(scene, rng)), *_backdrop(scene, rng, 0.2)]
-
-
-def _partial(scene: Scene, rng: Random) -> list[Fact]:
-    """Two different objects of several."""
-    if len(scene.objects) < 2:
-        return []
-    pair = rng.sample(scene.objects, 2)
-    kinds = dict.fromkeys(kind_of(thing, "shape", "colour") for thing in pair)
-    return [Exists(kind) for kind in kinds] + _backdrop(scene, rng, 0.2)
-
-
-def _relation(scene: Scene, rng: Random) -> list[Fact]:
-    if not scene.relations:
-        return []
-    relation = rng.choice(scene.relations)
-    extra = [name for name in ("pattern", "size") if rng.random() < 0.2]
-    subject, other = (
-        kind_of(scene.objects[position], "shape", "colour", *extra) for position in (relation.subject, relation.other)
-    )
-    return [Related(subject, relation.direction, other), *_backdrop(scene, rng, 0.2)]
-
-
-def _count(scene: Scene, rng: Random) -> list[Fact]:
-    thing = rng.choice(scene.objects)
-    attributes = rng.choice(((), ("shape",), ("colour",), ("shape", "colour"), ("pattern",), ("size",)))
-    kind = kind_of(thing, *attributes)
-    return [Count(kind, len(kind.among(scene)))]
-
-
-def _absence(scene: Scene, rng: Random) -> list[Fact]:
-    """Something that is there, and something that is not."""
-    missing = rng.choice(
-        [Kind(colour=colour) for colour in OBJECT_COLOURS]
-        + [Kind(shape=shape) for shape in SHAPES]
-        + [Kind(shape=shape, colour=rng.choice(OBJECT_COLOURS)) for shape in SHAPES]
-    )
-    if missing.among(scene):
-        return []
-    return [*([Exists(_some_kind(scene, rng))] if rng.random() < 0.6 else []), Count(missing, 0)]
-
-
-def _backdrop(scene: Scene, rng: Random, share: float) -> list[Fact]:
-    if rng.random() >= share:
-        return []
-    background = scene.background
-    return [Backdrop(background.colour, background.texture if rng.random() < 0.4 else None)]
-
-
-_PLANNERS: tuple[_Planner, ...] = (
-    _everything, _short, _short, _short, _partial, _relation, _relation, _count, _absence,
-)  # fmt: skip
-
-
-def _alter(fact: Fact, rng: Random) -> tuple[Fact, str]:
-    """The fact with one thing in it changed, and the name of what changed."""
-    match fact:
-        case Exists(kind):
-            altered, name = _alter_kind(kind, rng)
-            return Exists(altered), name
-        case Count(kind, 0):
-            altered, name = _alter_kind(kind, rng)
-            return Count(altered, 0), name
-        case Count(kind, number):
-            return Count(kind, rng.choice([other for other in range(1, 5) if other != number])), "count"
-        case Related(subject, direction):
-            if rng.random() < 0.5:
-                return replace(fact, direction=OPPOSITE[direction]), "relation"
-            altered, name = _alter_kind(subject, rng)
-            return replace(fact, subject=altered), name
-        case Backdrop(colour, texture):
-            choices = [name for name in BACKGROUND_COLOURS if name != colour]
-            return Backdrop(rng.choice(choices), texture), "background"
-
-
-def _alter_kind(kind: Kind, rng: Random) -> tuple[Kind, str]:
-    name = rng.choice([name for name in _VALUES if getattr(kind, name)])
-    value = rng.choice([value for value in _VALUES[name] if value != getattr(kind, name)])
-    return kind.but(**{name: value}), name
+def _named(facts: Sequence[Fact], scene: Scene) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(position for fact in facts for position in fact.objects(scene)))

@@ -1,7 +1,8 @@
-"""Statements about a scene, and whether they are true of it.
+"""Statements about a scene, their truth, and the objects of which they speak.
 
 `truth(scene)` is True, False, or None where people could differ (an object up and to the left of another: is it
-above?). Captions only say what is True; wrong captions only what is False.
+above?). Captions only say what is True; wrong captions only what is False. `objects(scene)` are the positions in
+`Scene.objects` of all that the statement's descriptions fit, in the order in which they are named.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from limner.data.world.scene import CLEAR, Direction, Object, Scene, ahead, clearly
+from limner.data.world.scene import CLEAR, Direction, Object, Place, Scene, ahead, clearly, lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Kind:
     def among(self, scene: Scene) -> list[Object]:
         return [thing for thing in scene.objects if self.matches(thing)]
 
+    def positions(self, scene: Scene) -> tuple[int, ...]:
+        return tuple(position for position, thing in enumerate(scene.objects) if self.matches(thing))
+
     def but(self, **changes: str | None) -> Kind:
         return replace(self, **changes)
 
@@ -45,6 +49,9 @@ class Exists:
     def truth(self, scene: Scene) -> bool | None:
         return bool(self.kind.among(scene))
 
+    def objects(self, scene: Scene) -> tuple[int, ...]:
+        return self.kind.positions(scene)
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -55,6 +62,24 @@ class Count:
 
     def truth(self, scene: Scene) -> bool | None:
         return len(self.kind.among(scene)) == self.number
+
+    def objects(self, scene: Scene) -> tuple[int, ...]:
+        return self.kind.positions(scene)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """At least one in that ninth of the picture."""
+
+    kind: Kind
+    place: Place
+
+    def truth(self, scene: Scene) -> bool | None:
+        found = [lies(thing, self.place) for thing in self.kind.among(scene)]
+        return True if True in found else None if None in found else False
+
+    def objects(self, scene: Scene) -> tuple[int, ...]:
+        return tuple(i for i in self.kind.positions(scene) if lies(scene.objects[i], self.place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +96,15 @@ class Related:
             return True
         return False if all(ahead(b, self.direction, a) >= CLEAR for a, b in pairs) else None
 
+    def objects(self, scene: Scene) -> tuple[int, ...]:
+        pairs = [
+            (a, b)
+            for a in self.subject.positions(scene)
+            for b in self.other.positions(scene)
+            if a != b and clearly(scene.objects[a], self.direction, scene.objects[b])
+        ]
+        return tuple(dict.fromkeys([a for a, _ in pairs] + [b for _, b in pairs]))
+
 
 @dataclass(frozen=True, slots=True)
 class Backdrop:
@@ -83,8 +117,24 @@ class Backdrop:
         background = scene.background
         return background.colour == self.colour and self.texture in (None, background.texture)
 
+    def objects(self, scene: Scene) -> tuple[int, ...]:
+        return ()
 
-Fact: TypeAlias = Exists | Count | Related | Backdrop
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """This word is written in the picture."""
+
+    text: str
+
+    def truth(self, scene: Scene) -> bool | None:
+        return scene.word is not None and scene.word.text == self.text
+
+    def objects(self, scene: Scene) -> tuple[int, ...]:
+        return ()
+
+
+Fact: TypeAlias = Exists | Count | Located | Related | Backdrop | Written
 
 
 def kind_of(thing: Object, *attributes: str) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -14,28 +14,46 @@ import numpy.typing as npt
 from limner.core.errors import InputError
 from limner.data.world.captions import captions
 from limner.data.world.draw import check_size, draw
-from limner.data.world.scene import Scene, scene_at
+from limner.data.world.sampling import scene_at
+from limner.data.world.scene import Scene
+from limner.data.world.worlds import WORLD_A, World
 
 
 def caption_rng(seed: int, index: int) -> Random:
-    """The generator that captions scene `index` of world `seed`, apart from the one that made the scene."""
+    """The generator that captions scene `index` of sequence `seed`, apart from the one that made the scene."""
     return Random(f"captions {seed}/{index}")
+
+
+def render_scenes(
+    seed: int, start: int, count: int, size: int = 160, world: World = WORLD_A
+) -> tuple[npt.NDArray[np.uint8], list[Scene]]:
+    """Pictures (count, size, size, 3) and the scenes `start` to `start + count` of sequence `seed`.
+
+    Captions, masks and labels come from the scenes when they are wanted.
+    """
+    if start < 0 or count < 0:
+        raise InputError(f"scenes {start} to {start + count}: numbers of scenes begin at 0, a batch has 0 or more")
+    scenes = [scene_at(seed, index, world) for index in range(start, start + count)]
+    return render(scenes, size), scenes
+
+
+def render(scenes: Sequence[Scene], size: int = 160) -> npt.NDArray[np.uint8]:
+    """Pictures (scenes, size, size, 3)."""
+    check_size(size)
+    pictures = np.empty((len(scenes), size, size, 3), np.uint8)
+    for row, scene in enumerate(scenes):
+        pictures[row] = np.asarray(draw(scene, size))
+    return pictures
 
 
 def render_batch(
     seed: int, start: int, count: int, size: int = 160, *, captions_each: int = 5
 ) -> tuple[npt.NDArray[np.uint8], list[list[str]]]:
-    """Pictures (count, size, size, 3) and captions of the scenes `start` to `start + count` of world `seed`."""
-    if start < 0 or count < 0:
-        raise InputError(f"scenes {start} to {start + count}: numbers of scenes begin at 0, a batch has 0 or more")
-    check_size(size)
-    pictures = np.empty((count, size, size, 3), np.uint8)
-    texts = []
-    for row, index in enumerate(range(start, start + count)):
-        scene = scene_at(seed, index)
-        pictures[row] = np.asarray(draw(scene, size))
-        texts.append(captions(scene, caption_rng(seed, index), captions_each))
-    return pictures, texts
+    """Pictures (count, size, size, 3) and English captions of the scenes `start` to `start + count`."""
+    pictures, scenes = render_scenes(seed, start, count, size)
+    return pictures, [
+        captions(scene, caption_rng(seed, index), captions_each) for index, scene in enumerate(scenes, start)
+    ]
 
 
 def write_world(folder: str | Path, count: int, seed: int = 0, *, size: int = 160) -> list[Path]:

@@ -6,6 +6,8 @@ Convolutions see edges and textures from little data; attention then joins the p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -66,3 +68,17 @@ class ConvolutionalTransformer(nn.Module):
         x = self.stem((pictures - self.mean) / self.std)
         tokens = x.flatten(2).transpose(1, 2) + self.position
         return self.norm(self.blocks(tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTower:
+    """Settings of a ConvolutionalTransformer."""
+
+    widths: tuple[int, int] = (24, 48)
+    width: int = 128
+    depth: int = 2
+    heads: int = 4
+
+    def build(self, shape: tuple[int, ...]) -> ConvolutionalTransformer:
+        """`shape`: (3, size, size) of one picture, `size` a multiple of 16."""
+        return ConvolutionalTransformer(shape[-1], self.widths, self.width, self.depth, self.heads)

@@ -1,0 +1,104 @@
+"""The frozen backbone of drawn scenes: trained once to say what is at each place, then only read.
+
+It is to the procedural world what an ImageNet classifier is to photographs. An experiment on its maps costs
+seconds where one on pixels costs minutes, and no text that a method is measured with was seen by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from limner.data.corpus import Corpora, Corpus
+from limner.data.samplers import Shuffled
+from limner.data.world import WORLD_A, Scene, masks, patch_shares, render_scenes
+from limner.nn.two_towers import Towers
+from limner.nn.towers.convolutional_transformer import PictureTower
+from limner.nn.towers.text_transformer import TextTower
+from limner.objectives.grid_classification import GridClassification
+from limner.train.batches import Sampling, see_pictures
+from limner.train.augment import whole
+from limner.train.cache import cached_array
+from limner.train.experiment import Experiment
+from limner.train.optimiser import Optimiser
+from limner.train.runs import Place, train
+
+SIZE, CELLS = 96, 6
+"""Side of the pictures, and of the grid of the backbone's maps."""
+KINDS = ("shape", "colour", "pattern", "size")
+_SEEN = 0.25
+"""Share of a cell that an object must cover to be what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFacts:
+    """Pictures of scenes with the truth about each cell of the grid."""
+
+    scenes: int = 10_000
+    seed: int = 1000
+    vocabulary: int = 300
+    context: int = 8
+
+    def load(self, place: Place) -> Corpora:
+        held_out = min(500, self.scenes)
+        sets = [self._corpus(*part, place) for part in ((0, self.scenes), (self.scenes, held_out))]
+        return Corpora(sets[0], sets[1], sets[1])
+
+    def _corpus(self, start: int, count: int, place: Place) -> Corpus:
+        path = place.cache / f"backbone-{self.seed}-{start}-{count}.npz"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pictures, scenes = render_scenes(self.seed, start, count, SIZE)
+            np.savez(path, pictures=pictures, grid=np.stack([cell_labels(scene) for scene in scenes]))
+        with np.load(path) as made:
+            return Corpus("scenes", made["pictures"], [()] * count, targets={"grid": made["grid"]})
+
+
+def cell_labels(scene: Scene) -> npt.NDArray[np.int64]:
+    """(cells, kinds): the class of what is in each cell."""
+    shares = patch_shares(masks(scene, SIZE), CELLS).reshape(len(scene.objects), -1)
+    there = np.where(shares.max(0) >= _SEEN, shares.argmax(0), -1)
+    labels = np.empty((CELLS * CELLS, len(KINDS)), np.int64)
+    for kind, name in enumerate(KINDS):
+        values = _values(name)
+        empty = scene.background.colour if name == "colour" else ""
+        named = [getattr(thing, name) for thing in scene.objects] + [empty]
+        labels[:, kind] = np.array([values.index(value) for value in named])[there]
+    return labels
+
+
+def _values(kind: str) -> list[str]:
+    """What a cell can be: an object's value, or that of no object."""
+    values = list(WORLD_A.values(kind))
+    return sorted({*values, *WORLD_A.grounds}) if kind == "colour" else ["", *values]
+
+
+BACKBONE = Experiment(
+    "world-backbone",
+    PlacedFacts(),
+    model=Towers(PictureTower((32, 64), 96, 1, 4), TextTower(8, 0, 1), dimension=8),
+    objectives=(GridClassification(tuple(len(_values(kind)) for kind in KINDS)),),
+    optimiser=Optimiser(rate=2e-3, steps=2000, warmup=50, average=0.99),
+    sampling=Sampling(Shuffled(96)),
+)
+
+
+def maps(pictures: npt.NDArray[np.uint8], place: Place, backbone: Experiment = BACKBONE) -> npt.NDArray[Any]:
+    """(n, SIZE, SIZE, 3) uint8 -> what the backbone sees, (n, CELLS * CELLS, width) float16; computed once."""
+    name = hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()[:16]
+
+    def make() -> npt.NDArray[Any]:
+        tower = train(backbone, 0, place).model.image.tower
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(pictures), 256):
+                part = torch.from_numpy(np.array(pictures[start : start + 256]))
+                parts.append(tower(see_pictures(part, whole(len(part)), 0)).half().numpy())
+        return np.concatenate(parts)
+
+    return np.asarray(cached_array(make, place.cache / f"maps-{backbone.fingerprint}-{name}.npy"))

@@ -1,0 +1,1 @@
+"""What is measured when a training has ended, one kind a file: a trained model -> values query by query."""

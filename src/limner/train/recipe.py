@@ -1,0 +1,72 @@
+"""A published method as a recipe: the experiments that show it, and what they must show.
+
+A recipe module of `limner.recipes` (or a file of your own) holds one function `recipe(scale) -> Recipe`; its
+docstring is what `limner recipe list` and `show` print. Nothing imports recipes: they are found by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from limner.core.errors import InputError
+from limner.train.experiment import Experiment
+
+Kind: TypeAlias = Literal[
+    "model", "objective", "training", "adaptation", "head", "curation", "evaluation", "efficiency", "domain"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """"On `metric`, `arm` is higher than `than` by more than `margin`": one line of the card's "works when".
+
+    A negative margin says "loses no more than". `lower`: of this metric less is better.
+    """
+
+    says: str
+    """In words, for the table."""
+    metric: str
+    arm: str = "method"
+    than: str = "baseline"
+    than_metric: str = ""
+    """Another metric of `than`; empty: the same."""
+    margin: float = 0.0
+    lower: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`arms["method"]` is what `limner train` trains; `arms["baseline"]` what it is measured against."""
+
+    card: int
+    kind: Kind
+    paper: str
+    arms: Mapping[str, Experiment]
+    claims: tuple[Claim, ...]
+    """The first is the headline; all must hold for the method to count as shown."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    notes: str = ""
+    """What a reader of the table must know: what is reconstructed, what is smaller than in the paper."""
+
+    def __post_init__(self) -> None:
+        for claim in self.claims:
+            for arm in (claim.arm, claim.than):
+                if arm not in self.arms:
+                    raise InputError(f"the claim {claim.says!r} names {arm!r}; the recipe has: {', '.join(self.arms)}")
+
+    @property
+    def method(self) -> Experiment:
+        return self.arms["method"]
+
+    def own_components(self) -> list[Path]:
+        """The files of the method's parts that its baseline does without."""
+        common = self.arms["baseline"].components()
+        return [file for file in self.method.components() if file not in common]
+
+    def components(self) -> list[Path]:
+        """The files behind the method, its own first."""
+        own = self.own_components()
+        return own + [file for file in self.method.components() if file not in own]

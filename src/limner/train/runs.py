@@ -1,0 +1,143 @@
+"""Run an experiment with one seed: data, training, measurement, all kept in a folder that its fingerprint names.
+
+    RUNS/3f0a91c2d4e5/seed-0/    experiment.json  tokenizer.json  log.jsonl  checkpoint.pt  outcome.*
+
+A run that is finished is never done again: recipes that share a baseline share its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from limner.core.errors import InputError
+from limner.data.corpus import Corpora
+from limner.encode.tokenizer import Tokenizer, train_tokenizer
+from limner.train.batches import Batches
+from limner.train.curves import plot_curves
+from limner.train.experiment import Evaluation, Experiment
+from limner.train.loop import Report, fit
+from limner.train.outcome import Outcome, load, save
+from limner.train.task import Task
+from limner.train.trained import Trained, see
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where data are found, where runs and caches go, who is told of progress."""
+
+    runs: Path
+    data: Path | None = None
+    """The folder that holds the data sets (flickr8k/ ...)."""
+    report: Callable[[str, Report], None] = lambda name, report: None
+
+    @property
+    def cache(self) -> Path:
+        return self.runs / "cache"
+
+    def dataset(self, name: str) -> Path:
+        """Raises InputError where it is not there."""
+        if self.data is None:
+            raise InputError(f"this needs the data set {name}: say where it is, --data FOLDER (the one that holds {name}/)")
+        if not (self.data / name).exists():
+            raise InputError(f"{self.data} holds no {name}/: give the folder that does with --data")
+        return self.data / name
+
+
+def train(experiment: Experiment, seed: int, place: Place) -> Trained:
+    """Train, or go on, or read what was trained before."""
+    folder = run_folder(experiment, seed, place)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = train(experiment.start.experiment, seed, place) if experiment.start else None
+    corpora = experiment.data.load(place)
+    tokenizer = start.tokenizer if start else _tokenizer(experiment, corpora, folder)
+    (folder / "experiment.json").write_text(json.dumps(experiment.to_json(), indent=1) + "\n")
+    size = experiment.sampling.size
+    torch.manual_seed(seed)
+    shape = see(torch.from_numpy(np.array(corpora.train.images[:1])), size).shape[1:]
+    model = experiment.model.build(tuple(shape), tokenizer.vocabulary_size, tokenizer.context_length)
+    if start and experiment.start:
+        for part in experiment.start.parts:
+            getattr(model, part).load_state_dict(getattr(start.model, part).state_dict())
+        model.log_scale.data.copy_(start.model.log_scale)
+    if experiment.adapter:
+        experiment.adapter.attach(model)
+    task = Task(
+        model,
+        experiment.objectives,
+        experiment.optimiser,
+        modifiers=experiment.modifiers,
+        accelerator=_accelerator(experiment),
+        chunks=experiment.chunks,
+        trained_model=lambda other: train(other, seed, place).model,
+    )
+    batches = Batches(corpora.train, tokenizer, experiment.sampling, seed=seed)
+    fit(task, batches, folder, seed=seed, report=lambda report: place.report(experiment.name, report))
+    if task.accelerator.is_main_process:
+        plot_curves(folder / "log.jsonl", folder / "curves.png")
+    return Trained(task.averaged, task.heads.eval(), task.memory.eval(), tokenizer, corpora, size, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    outcome: Outcome
+    folder: Path
+    seconds: float
+    """Of training (what it starts from included) and measuring."""
+
+
+def measured(experiment: Experiment, seed: int, place: Place) -> Run:
+    """What the experiment's evaluations give, trained first where it is not yet; kept beside the run."""
+    folder = run_folder(experiment, seed, place)
+    known: Outcome = {}
+    record: dict[str, Any] = {}
+    if (folder / "outcome.json").exists():
+        known, record = load(folder)
+    wanted = {_key(evaluation): evaluation for evaluation in experiment.evaluations}
+    done = set(record.get("evaluations", ()))
+    if missing := {key: evaluation for key, evaluation in wanted.items() if key not in done}:
+        began = time.perf_counter()
+        trained = train(experiment, seed, place)
+        seconds = record.get("seconds", 0) + time.perf_counter() - began
+        known = dict(known)
+        for evaluation in missing.values():
+            known.update(evaluation(trained))
+        record = {
+            "name": experiment.name,
+            "seed": seed,
+            "seconds": round(seconds, 1),
+            "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+            "evaluations": sorted(done | missing.keys()),
+        }
+        save(known, record, folder)
+    return Run(known, folder, record["seconds"])
+
+
+def run_folder(experiment: Experiment, seed: int, place: Place) -> Path:
+    return place.runs / experiment.fingerprint / f"seed-{seed}"
+
+
+def _key(evaluation: Evaluation) -> str:
+    return repr(evaluation)
+
+
+def _tokenizer(experiment: Experiment, corpora: Corpora, folder: Path) -> Tokenizer:
+    """Learnt from the training texts alone."""
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        texts = [text.text for texts in corpora.train.texts for text in texts]
+        path.write_bytes(train_tokenizer(texts, experiment.data.vocabulary, experiment.data.context).to_json())
+    return Tokenizer.load(path, experiment.data.context)
+
+
+def _accelerator(experiment: Experiment) -> Accelerator:
+    cpu = not torch.cuda.is_available()
+    return Accelerator(cpu=cpu, mixed_precision="bf16" if experiment.half else "no")
