@@ -26,7 +26,6 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -83,7 +82,7 @@ def step(way: str, batch: int, chunk: int, block: int, seed: int) -> dict[str, f
     return {
         "mebibytes": (after - before) / MEBIBYTE,
         "seconds": seconds,
-        "loss": float(named["loss"]),
+        "loss": float(named["loss"].detach()),
         "length": float(gradient.norm()),
         "probe": float(gradient @ probe),
     }
@@ -130,7 +129,7 @@ def exchange(rank: int, count: int, batch: int, block: int, seed: int, folder: s
         else:
             loss = blockwise_contrast(features.image, features.text, features.scale, block=block, peers=peers)
         loss.backward()
-        outcome[name] = {"bytes": peers.traffic.sent, "loss": float(loss)}
+        outcome[name] = {"bytes": peers.traffic.sent, "loss": float(loss.detach())}
     if rank == 0:
         Path(folder, "outcome.json").write_text(json.dumps(outcome))
     dist.destroy_process_group()
@@ -162,10 +161,12 @@ def main() -> int:
     exact &= abs(sent["gathered"]["loss"] - sent["blockwise"]["loss"]) < 1e-4
     share = sent["blockwise"]["bytes"] / sent["gathered"]["bytes"]
     print(
-        f"{arguments.processes} processes share {arguments.shared} pairs; each sends {sent['gathered']['bytes']:,} bytes "
-        f"when both sides are gathered, {sent['blockwise']['bytes']:,} blockwise: {share:.2f}x"
+        f"{arguments.processes} processes share {arguments.shared} pairs; each sends {sent['gathered']['bytes']:,} "
+        f"bytes when both sides are gathered, {sent['blockwise']['bytes']:,} blockwise: {share:.2f}x"
     )
     result = {"steps": rows, "sent": {**sent, "ratio": share}, "exact": exact, "torch": version("torch")}
+    arguments.batches = " ".join(map(str, arguments.batches))
+    del arguments.step
     store(arguments, "", result)
     return 0 if exact else 1
 

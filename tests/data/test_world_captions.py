@@ -22,11 +22,11 @@ from limner.data.world import (
     full_captions,
     long_description,
     paraphrases,
+    say,
     scene_at,
     sentences_of,
     wrong_caption,
 )
-from limner.data.world.captions import put
 from limner.data.world.facts import Exists, Kind
 from limner.data.world.planning import PLANNERS
 from limner.data.world.twins import twin
@@ -169,5 +169,5 @@ def test_one_fact_can_be_made_false_in_any_caption(scene: Scene, rng: Random, st
 
 def test_what_cannot_be_false_stays() -> None:
     scene = a_scene(*(an_object(shape) for shape in WORLD_A.shapes))
-    caption = put([Exists(Kind("star"))], scene, language="en", style="short", voice=None)
+    caption = say([Exists(Kind("star"))], scene, language="en", style="short", voice=None)
     assert falsify(caption, scene, Random(0)) is None

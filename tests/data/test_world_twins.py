@@ -164,3 +164,10 @@ def test_an_impossible_complexity_is_refused() -> None:
         with pytest.raises(InputError, match="choose 1 to 36"):
             complex_pair(0, 0, complexity)
     assert complex_pair(0, 1, 15) != complex_pair(0, 2, 15)
+
+
+def test_near_duplicates_of_a_full_grid_find_room() -> None:
+    scene = scene_at(0, 0, replace(WORLD_A, fewest=14, most=14, grid=4))
+    caption, others = near_duplicates(scene, Random(0), 3, "de")
+    assert caption.language == "de"
+    assert [caption.truth(other) for other in others] == [True] * 3

@@ -1,50 +1,81 @@
-"""Towers: shapes, unit length, independence of padding and of the company in a batch."""
+"""Encoders: shapes, unit length, independence of the order of places; states in the common space."""
 
+import pytest
 import torch
 
-from limner.nn.encoders import ImageEncoder, MapReader, TextEncoder, encode_in_buckets
-from limner.nn.towers.convolutional_transformer import ConvolutionalTransformer
-from limner.nn.towers.text_transformer import TextTransformer
+from limner.nn.encoders import ImageEncoder, TextEncoder
+from limner.nn.towers.convolutional_transformer import PictureTower
+from limner.nn.towers.map_transformer import MapTower
+from limner.nn.towers.text_transformer import TextTower
+from limner.nn.two_towers import Towers
 
-GENERATOR = torch.Generator().manual_seed(0)
+WIDTH, D = 16, 8
 
 
-def text_encoder() -> TextEncoder:
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def image_encoder(depth: int = 1) -> ImageEncoder:
     torch.manual_seed(0)
-    return TextEncoder(TextTransformer(50, 20, 16, 2, 2, dropout=0.1), 16, 8).eval()
+    return ImageEncoder(PictureTower((8, 8), WIDTH, depth, heads=2).build((3, 64, 64)), WIDTH, D).eval()
 
 
-def test_padding_does_not_matter():
-    encoder = text_encoder()
-    short = torch.tensor([[3, 4, 5]])
-    padded = torch.tensor([[3, 4, 5, 0, 0, 0]])
-    torch.testing.assert_close(encoder(short), encoder(padded))
-
-
-def test_order_of_words_matters():
-    encoder = text_encoder()
-    assert not torch.allclose(encoder(torch.tensor([[3, 4, 5]])), encoder(torch.tensor([[5, 4, 3]])))
-
-
-def test_buckets_change_nothing():
-    encoder = text_encoder()
-    ids = torch.randint(1, 50, (13, 12), generator=GENERATOR)
-    for row, length in enumerate(torch.randint(1, 13, (13,), generator=GENERATOR)):
-        ids[row, length:] = 0
-    torch.testing.assert_close(encode_in_buckets(encoder, ids, 4), encoder(ids))
-
-
-def test_image_encoder_gives_unit_vectors_and_a_grid():
+def map_encoder() -> ImageEncoder:
     torch.manual_seed(0)
-    encoder = ImageEncoder(ConvolutionalTransformer(64, (8, 8), 16, 1, 2), 16, 8).eval()
-    vectors, tokens = encoder(torch.rand(3, 3, 64, 64, generator=GENERATOR))
-    assert vectors.shape == (3, 8)
-    assert tokens.shape == (3, 16, 16)
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
+    return ImageEncoder(MapTower(WIDTH, dropout=0.5).build((49, 6)), WIDTH, D).eval()
 
 
-def test_map_reader_does_not_care_for_the_order_of_places():
+@pytest.mark.parametrize(
+    ("encoder", "images", "places"),
+    [(image_encoder(), random(3, 3, 64, 64), 16), (map_encoder(), random(3, 49, 6), 49)],
+    ids=["pictures", "maps"],
+)
+def test_image_encoder_reads_a_grid_of_states(encoder: ImageEncoder, images: torch.Tensor, places: int) -> None:
+    reading = encoder.read(images)
+    assert reading.states.shape == (3, places, WIDTH)
+    assert reading.latent.shape == (3, encoder.latent_width) == (3, 2 * WIDTH)
+    assert reading.mask is None
+    assert reading.vectors.shape == (3, D)
+    torch.testing.assert_close(reading.vectors.norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(encoder(images), reading.vectors)
+
+
+def test_without_positions_the_order_of_places_does_not_matter() -> None:
+    encoder, maps = map_encoder(), random(2, 49, 6)
+    torch.testing.assert_close(encoder(maps), encoder(maps.flip(1)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_picture_of_one_place_is_its_own_token() -> None:
+    encoder = map_encoder()
+    reading = encoder.read(random(2, 49, 6)[:, :1].expand(-1, 49, -1))
+    torch.testing.assert_close(encoder.project_states(reading.states)[:, 0], reading.vectors, rtol=1e-4, atol=1e-5)
+
+
+def test_a_text_of_one_word_is_its_own_token() -> None:
     torch.manual_seed(0)
-    reader = MapReader(6, 12, 8, dropout=0.5).eval()
-    maps = torch.randn(2, 49, 6, generator=GENERATOR)
-    torch.testing.assert_close(reader(maps), reader(maps.flip(1)), rtol=1e-4, atol=1e-5)
+    encoder = TextEncoder(TextTower(WIDTH, 2, 2).build(50, 20), WIDTH, D).eval()
+    reading = encoder.read(torch.tensor([[3, 0], [9, 0]]))
+    torch.testing.assert_close(encoder.project_states(reading.states)[:, 0], reading.vectors)
+
+
+def test_words_take_the_place_of_embeddings() -> None:
+    torch.manual_seed(0)
+    tower = TextTower(WIDTH, 2, 2).build(50, 20).eval()
+    ids, others = torch.tensor([[3, 4, 5]]), torch.tensor([[6, 7, 8]])
+    torch.testing.assert_close(tower(ids, words=tower.tokens(others))[0], tower(others)[0])
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_two_towers_meet_in_one_space(tokens: bool) -> None:
+    torch.manual_seed(0)
+    towers = Towers(MapTower(WIDTH), TextTower(WIDTH, 1, 2), D, tokens=tokens).build((9, 6), 50, 20).eval()
+    group = torch.arange(4)
+    image = towers.encode_image(random(4, 9, 6), group)
+    text = towers.encode_text(torch.randint(1, 50, (4, 7), generator=torch.Generator().manual_seed(0)), group)
+    assert towers.similarity(image, text).shape == (4, 4)
+    assert (image.tokens is not None) == (text.tokens is not None) == tokens
+    if tokens:
+        assert image.tokens.shape == (4, 9, D)
+        assert text.tokens.shape == (4, 7, D)
+    assert 1 <= towers.scale().item() <= 100

@@ -21,8 +21,8 @@ CHANNELS = 5
 """Of the maps that the image tower of `make_model` reads: (n, PLACES, CHANNELS)."""
 ROLES = ("caption", "long", "synthetic")
 PAIRS_IN_DATA = 1000
-CLASSES = 8
-"""Of concepts and of the clusters in `make_targets`."""
+CLASSES, GRID_CLASSES = 8, (4, 3)
+"""Of concepts and of the clusters in `make_targets`; of the two kinds of labels in its grid."""
 
 
 def make_model(seed: int = 0) -> TwoTowers:
@@ -89,7 +89,9 @@ def make_features(
 def make_targets(pictures: int) -> dict[str, Tensor]:
     """Labels and stored answers for each picture, one of every kind that an objective of ours reads."""
     numbers = torch.arange(pictures)
+    cells = numbers[:, None, None] + torch.arange(PLACES)[None, :, None]
     return {
+        "grid": cells % torch.tensor(GRID_CLASSES),
         "clusters": torch.stack([numbers, numbers + 3], dim=1) % CLASSES,
         "confidence": numbers / max(1, pictures - 1),
     }

@@ -1,11 +1,13 @@
-"""Scores that mean something: a logistic curve from score to probability (Platt 1999)."""
+"""Scores that mean something: a logistic curve from score to probability (Platt 1999), and how far confidence errs."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.types import Floats
+from limner.eval.metrics.base import Doubles
 
 
 def fit_logistic(positives: Floats, negatives: Floats, prior: float) -> tuple[float, float]:
@@ -38,3 +40,17 @@ def fit_logistic(positives: Floats, negatives: Floats, prior: float) -> tuple[fl
             break
     slope = float(beta[0] / spread)
     return slope, float(beta[1] - slope * centre)
+
+
+def calibration_errors(confidence: Floats, right: npt.NDArray[np.bool_], bins: int = 15) -> Doubles:
+    """(n,) whose mean is the expected calibration error of n answers (Naeini et al. 2015; Guo et al. 2017).
+
+    The answers are put into equal bins by `confidence` (0 to 1); the error is the distance between the mean
+    confidence of a bin and its share of right answers, weighted by its size. Each answer contributes its own
+    difference, with the sign of its bin's, so a single value may be negative.
+    """
+    numbers = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps = confidence.astype(np.float64) - right
+    signs = np.sign(np.bincount(numbers, gaps, bins))
+    errors: Doubles = signs[numbers] * gaps
+    return errors

@@ -63,11 +63,13 @@ def arc_margin(cosine: Tensor, positive: Tensor, negative: Tensor, scale: float,
 class ArcMargin:
     """Pictures of one class around a learned centre, classes apart by an angle (card 109).
 
-    Needs `concept` from 0 to `classes` - 1 and vectors. For image-to-image search by labels; alone it pulls the
+    Needs vectors and the classes, from 0 to `classes` - 1: `concept`, or the target that is named. For image-to-image search by labels; alone it pulls the
     pictures away from the texts, which `MultiCaptionArcMargin` beside it prevents. Give the centres a large rate.
     """
 
     classes: int
+    target: str = ""
+    """Name of the target (n,) with the classes; empty: the concepts."""
     scale: float = 32.0
     margin: float = 0.3
     """Radians."""
@@ -78,10 +80,12 @@ class ArcMargin:
         return Centres(self.classes, model.dimension)
 
     def __call__(self, features: Features, head: Centres) -> Tensor:
-        if features.concept is None:
-            raise InputError("an arc margin needs data with a concept for each picture")
-        head.check(features.concept, "concepts")
-        own = F.one_hot(features.concept, self.classes).bool()
+        labels = features.targets.get(self.target) if self.target else features.concept
+        what = f"target {self.target!r}" if self.target else "concept"
+        if labels is None:
+            raise InputError(f"an arc margin needs data with a {what} for each picture")
+        head.check(labels, what)
+        own = F.one_hot(labels, self.classes).bool()
         return arc_margin(features.image.vectors @ head().T, own, ~own, self.scale, self.margin)
 
 

@@ -57,6 +57,8 @@ class AgreementGates:
     synthetic: str = "synthetic"
     """The role of the texts that a captioner wrote."""
     momentum: float = 0.99
+    describes: bool = True
+    """False: language consistency alone, the same weight W_s on either path."""
 
     def __post_init__(self) -> None:
         if self.path not in ("raw", "synthetic"):
@@ -74,7 +76,9 @@ class AgreementGates:
         agreement, of_raw, of_synthetic = gates(cosines, head.values)
         if head.training:
             head.values.lerp_(cosines.mean(1), 1 - self.momentum)
-        weights = agreement * (of_raw if self.path == "raw" else of_synthetic)
+        weights = agreement
+        if self.describes:
+            weights = weights * (of_raw if self.path == "raw" else of_synthetic)
         return weights, weights[features.owner]
 
     def _cosines(self, features: Features) -> Tensor:

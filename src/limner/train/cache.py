@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,9 +24,9 @@ def cached_array(make: Callable[[], Bytes], path: Path) -> Bytes:
     """What `make` gives, kept at `path` and memory-mapped."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npy")
+        partial = path.with_suffix(f".{os.getpid()}.partial.npy")  # two processes may make it at once
         np.save(partial, make())
-        partial.rename(path)
+        partial.replace(path)
     cached: Bytes = np.load(path, mmap_mode="r")
     return cached
 

@@ -83,14 +83,24 @@ class Experiment:
         except TypeError as error:
             raise InputError(f"{self.name}: {error}") from error
 
-    def to_json(self) -> dict[str, Any]:
-        """All that decides the weights: not the name, not what is measured at the end."""
-        return {name: value for name, value in _plain(self).items() if name not in ("name", "evaluations")}
+    def to_json(self, *, whole: bool = True) -> dict[str, Any]:
+        """All that decides the weights: not the name, not what is measured at the end.
+
+        `whole` False: without what stands at its default.
+        """
+        told = _fields(self, whole)
+        return {name: value for name, value in told.items() if name not in ("name", "evaluations")}
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits of `to_json`."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hexadecimal digits of what is not at its default: a new field renames no run that does without it."""
+        told = json.dumps(self.to_json(whole=False), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+    def check_same(self, stored: Mapping[str, Any]) -> None:
+        """Raises InputError where a default has changed since `stored` was written: the run is another one now."""
+        if different := _differing(stored, self.to_json()):
+            raise InputError(f"the run {self.fingerprint} was made with another {different}: delete its folder")
 
     def components(self) -> list[Path]:
         """The files that define its parts, each once: what one reads to know the method."""
@@ -98,19 +108,34 @@ class Experiment:
         return [file for file in files if file.name not in ("experiment.py", "optimiser.py", "batches.py")]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Start):
-        return {"experiment": value.experiment.fingerprint, "parts": list(value.parts)}
+def _fields(record: Any, whole: bool) -> dict[str, Any]:
+    given = {one.name: (getattr(record, one.name), one.default) for one in dataclasses.fields(record)}
+    return {name: _plain(now, whole) for name, (now, default) in given.items() if whole or now != default}
+
+
+def _plain(value: Any, whole: bool) -> Any:
+    if isinstance(value, Experiment):  # inside another one: as a start, a teacher, a backbone
+        return value.fingerprint
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
-        return {"": type(value).__name__, **fields}
+        return {"": type(value).__name__, **_fields(value, whole)}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [_plain(one, whole) for one in value]
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(one, whole) for name, one in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise InputError(f"{value!r}: an experiment is made of dataclasses and plain values, so that it can be written down")
+
+
+def _differing(one: Any, other: Any, path: str = "") -> str:
+    """The path of the first value that both have and that differs; empty if there is none."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        inner = (_differing(one[name], other[name], f"{path}.{name}") for name in one.keys() & other.keys())
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        inner = (_differing(*pair, f"{path}.{place}") for place, pair in enumerate(zip(one, other, strict=True)))
+    else:
+        return "" if one == other else path.lstrip(".")
+    return next(filter(None, inner), "")
 
 
 def _kinds(value: Any) -> Iterator[type]:

@@ -7,6 +7,7 @@ A run that is finished is never done again: recipes that share a baseline share 
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from limner.data.corpus import Corpora
 from limner.encode.tokenizer import Tokenizer, train_tokenizer
 from limner.train.batches import Batches
 from limner.train.curves import plot_curves
-from limner.train.experiment import Evaluation, Experiment
+from limner.train.experiment import Data, Evaluation, Experiment
 from limner.train.loop import Report, fit
 from limner.train.outcome import Outcome, load, save
 from limner.train.task import Task
@@ -57,9 +58,12 @@ def train(experiment: Experiment, seed: int, place: Place) -> Trained:
     folder = run_folder(experiment, seed, place)
     folder.mkdir(parents=True, exist_ok=True)
     start = train(experiment.start.experiment, seed, place) if experiment.start else None
-    corpora = experiment.data.load(place)
+    corpora = _corpora(experiment.data, place)
     tokenizer = start.tokenizer if start else _tokenizer(experiment, corpora, folder)
-    (folder / "experiment.json").write_text(json.dumps(experiment.to_json(), indent=1) + "\n")
+    told = folder / "experiment.json"
+    if told.exists():
+        experiment.check_same(json.loads(told.read_text()))
+    told.write_text(json.dumps(experiment.to_json(), indent=1) + "\n")
     size = experiment.sampling.size
     torch.manual_seed(seed)
     shape = see(torch.from_numpy(np.array(corpora.train.images[:1])), size).shape[1:]
@@ -127,6 +131,12 @@ def run_folder(experiment: Experiment, seed: int, place: Place) -> Path:
 
 def _key(evaluation: Evaluation) -> str:
     return repr(evaluation)
+
+
+@functools.lru_cache(maxsize=2)
+def _corpora(data: Data, place: Place) -> Corpora:
+    """Loaded once for the seeds and arms that share them."""
+    return data.load(place)
 
 
 def _tokenizer(experiment: Experiment, corpora: Corpora, folder: Path) -> Tokenizer:

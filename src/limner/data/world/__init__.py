@@ -30,6 +30,7 @@ from limner.data.world.captions import (
     long_description,
     parallel,
     paraphrases,
+    say,
     sentences_of,
     translate,
 )
@@ -50,6 +51,6 @@ __all__ = [
     "Word", "World", "WrongCaption", "add_noise", "caption_rng", "captions", "describe", "draw", "falsify",
     "full_captions", "label_ids", "label_names", "label_vectors", "long_description", "masks", "mismatch",
     "near_duplicates", "parallel", "paraphrases", "patch_shares", "render", "render_batch", "render_scenes",
-    "sample_scene", "scene_at", "scene_graph", "sentences_of", "similarities", "translate", "twin", "write_world",
-    "wrong_caption",
+    "sample_scene", "say", "scene_at", "scene_graph", "sentences_of", "similarities", "translate", "twin",
+    "write_world", "wrong_caption",
 ]  # fmt: skip

@@ -38,8 +38,10 @@ class Caption:
         return False if False in truths else None if None in truths else True
 
 
-def put(facts: Sequence[Fact], scene: Scene, *, language: str, style: Style, voice: int | None) -> Caption:
-    """The facts in words: one line, or for the styles "long" and "sentence" a sentence each."""
+def say(
+    facts: Sequence[Fact], scene: Scene, *, language: str = "en", style: Style = "short", voice: int | None = None
+) -> Caption:
+    """These facts in words, true or not: one line, or for the styles "long" and "sentence" a sentence each."""
     if style in ("long", "sentence"):
         text = speaking(language).between.join(_sentences(facts, language, voice))
     else:
@@ -63,7 +65,7 @@ def describe(scene: Scene, rng: Random, style: Style = "short", language: str = 
     if not facts:
         style, facts = "short", planning.short(scene, rng)
     voice = None if style in _PLAIN else rng.getrandbits(32)
-    return put(facts, scene, language=language, style=style, voice=voice)
+    return say(facts, scene, language=language, style=style, voice=voice)
 
 
 def long_description(scene: Scene, rng: Random, *, language: str = "en", sentences: int = 12) -> Caption:
@@ -72,10 +74,10 @@ def long_description(scene: Scene, rng: Random, *, language: str = "en", sentenc
     There is one for every object, for the background and the writing, so it may be longer; relations, counts and
     absences fill it up, as far as the scene has them. `sentences_of` takes it apart. Objects' patterns and sizes
     and the background's texture are told in one sentence only: descriptions of two scenes that differ in one of
-    these, with the same state of `rng`, differ in one sentence.
+    these, with the same state of `rng`, differ in one sentence (unless that makes two objects alike).
     """
     facts = planning.long(scene, rng, sentences)
-    return put(facts, scene, language=language, style="long", voice=rng.getrandbits(32))
+    return say(facts, scene, language=language, style="long", voice=rng.getrandbits(32))
 
 
 def sentences_of(caption: Caption, scene: Scene) -> tuple[Caption, ...]:
@@ -89,7 +91,7 @@ def sentences_of(caption: Caption, scene: Scene) -> tuple[Caption, ...]:
 
 def translate(caption: Caption, scene: Scene, language: str) -> Caption:
     """The same facts in another language ("en", "de", "fr", "zh"; else InputError)."""
-    return put(caption.facts, scene, language=language, style=caption.style, voice=caption.voice)
+    return say(caption.facts, scene, language=language, style=caption.style, voice=caption.voice)
 
 
 def parallel(
@@ -114,7 +116,7 @@ def paraphrases(scene: Scene, rng: Random, style: Style = "full", language: str 
             things = [fact for fact in first.facts if not isinstance(fact, Backdrop)]
             rng.shuffle(things)
             facts = things + [fact for fact in first.facts if isinstance(fact, Backdrop)]
-            second = put(facts, scene, language=language, style=first.style, voice=rng.getrandbits(32))
+            second = say(facts, scene, language=language, style=first.style, voice=rng.getrandbits(32))
             if second.text != first.text:
                 return first, second
 
@@ -138,7 +140,7 @@ def captions(scene: Scene, rng: Random, n: int = 5, language: str = "en") -> lis
 
 def with_facts(caption: Caption, facts: Sequence[Fact], scene: Scene) -> Caption:
     """Other facts in the same language, style and wording."""
-    return put(facts, scene, language=caption.language, style=caption.style, voice=caption.voice)
+    return say(facts, scene, language=caption.language, style=caption.style, voice=caption.voice)
 
 
 def _sentences(facts: Sequence[Fact], language: str, voice: int | None) -> list[str]:

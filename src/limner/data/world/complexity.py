@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limner.core.errors import InputError
-from limner.data.world.captions import Caption, put, sentences_of
+from limner.data.world.captions import Caption, say, sentences_of
 from limner.data.world.facts import Exists, kind_of
 from limner.data.world.sampling import sample_scene
 from limner.data.world.scene import Scene
@@ -64,7 +64,7 @@ def complex_pair(seed: int, index: int, complexity: int, world: World = GRID, la
     told = [("shape", *(name for i, name in extra if i == position)) for position in range(number)]
     order = rng.sample(range(number), number)
     facts = [Exists(kind_of(scene.objects[position], *told[position])) for position in order]
-    caption = put(facts, scene, language=language, style="long", voice=rng.getrandbits(32))
+    caption = say(facts, scene, language=language, style="long", voice=rng.getrandbits(32))
     sentences = tuple(
         replace(sentence, objects=(position,))
         for sentence, position in zip(sentences_of(caption, scene), order, strict=True)

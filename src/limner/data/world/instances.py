@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from limner.data.world.captions import Caption, put
+from limner.data.world.captions import Caption, say
 from limner.data.world.draw import draw, second_tone
 from limner.data.world.facts import Exists, kind_of
 from limner.data.world.masks import masks
@@ -97,7 +97,7 @@ def view_mask(view: View, size: int = 160) -> npt.NDArray[np.bool_]:
 def coarse_caption(view: View, language: str = "en") -> Caption:
     """ "a striped blue shape": what it shares with many other instances, always in the same words."""
     kind = kind_of(view.scene.objects[0], "pattern", "colour")
-    return put([Exists(kind)], view.scene, language=language, style="coarse", voice=None)
+    return say([Exists(kind)], view.scene, language=language, style="coarse", voice=None)
 
 
 def _cut(view: View, size: int) -> tuple[int, int, int]:

@@ -62,7 +62,8 @@ def add_noise(captions: Sequence[Caption], scenes: Sequence[Scene], noise: Noise
     """The captions (one a scene) with exactly round(share x n) of each trouble, on different rows drawn by `seed`.
 
     Mismatched rows exchange captions among themselves so that none keeps its own; a single one cannot, so 1 becomes
-    2 (0 where there is one row). A caption in which nothing can be false stays clean where `wrong` was meant.
+    2 (0 where there is one row). A caption in which nothing can be false, or from which nothing can be left out,
+    stays clean where that was meant.
     """
     if len(captions) != len(scenes):
         raise InputError(f"{len(captions)} captions of {len(scenes)} scenes: give one caption a scene")

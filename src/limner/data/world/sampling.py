@@ -51,6 +51,8 @@ def sample_scene(rng: Random, world: World = WORLD_A) -> Scene:
             placed = place(shape, colour, pattern, objects, rng, world, cells[position] if cells else None)
             if placed is not None:
                 objects.append(placed)
+            elif len(objects) + number - position - 1 < world.fewest:
+                break  # too few can follow
         if len(objects) >= world.fewest:
             return finish_scene(objects, background, rng, world)
     raise InputError(f"{world.fewest} objects of scale {world.scale} find no room: choose a smaller scale")

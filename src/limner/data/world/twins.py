@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from limner.core.errors import InputError
-from limner.data.world.captions import Caption, put
+from limner.data.world.captions import Caption, say
 from limner.data.world.facts import Count, Exists, Fact, kind_of
 from limner.data.world.sampling import CONTRAST, WORDS, colours_on, finish_scene, fits, near, place, sample_background
 from limner.data.world.scene import Background, Object, Scene
@@ -67,7 +67,7 @@ def near_duplicates(scene: Scene, rng: Random, count: int, language: str = "en")
     for kind in kinds:
         number = len(kind.among(scene))
         facts.append(Exists(kind) if number == 1 else Count(kind, number))
-    caption = put(facts, scene, language=language, style="full", voice=rng.getrandbits(32))
+    caption = say(facts, scene, language=language, style="full", voice=rng.getrandbits(32))
     scenes: list[Scene] = []
     while len(scenes) < count:
         other = _placed_anew(scene, rng)
@@ -78,6 +78,8 @@ def near_duplicates(scene: Scene, rng: Random, count: int, language: str = "en")
 
 def _placed_anew(scene: Scene, rng: Random) -> Scene | None:
     world = scene.world
+    if world.grid is not None:  # anywhere, at a size of which as many find room
+        world = replace(world, grid=None, scale=max(0.2, 1 / world.grid))
     background = sample_background(rng, world)
     if not {thing.colour for thing in scene.objects} <= set(colours_on(background, world)):
         return None
@@ -87,7 +89,7 @@ def _placed_anew(scene: Scene, rng: Random) -> Scene | None:
         if placed is None:
             return None
         objects.append(placed)
-    return finish_scene(objects, background, rng, replace(world, grid=None))
+    return finish_scene(objects, background, rng, world)
 
 
 def _colour(thing: Object, scene: Scene, rng: Random) -> Object | None:

@@ -9,6 +9,7 @@
 | `AveragePrecision` (mAP) | mean over the relevant items of the precision at their place | none |
 | `NDCG` | discounted gain by grade, over that of the best order | k |
 | `rsum` | no per-query metric: 100 times the sum of six recalls | |
+| `rank_spread` | standard deviation of the places that several ways of asking give | none |
 
 What image-text papers call image-to-text "R@k" is `Success`: a hit if any of the picture's captions is
 among the first k. With one relevant item a query, as in text-to-image, `Recall` and `Success` agree.
@@ -18,6 +19,7 @@ from limner.eval.metrics.average_precision import AveragePrecision, average_prec
 from limner.eval.metrics.base import Judged, RankMetric, judge
 from limner.eval.metrics.ndcg import NDCG, ndcg
 from limner.eval.metrics.rank import MedianRank, first_rank
+from limner.eval.metrics.rank_spread import rank_spread
 from limner.eval.metrics.recall import Recall, recall
 from limner.eval.metrics.reciprocal_rank import ReciprocalRank, reciprocal_rank
 from limner.eval.metrics.rsum import rsum
@@ -36,6 +38,7 @@ __all__ = [
     "first_rank",
     "judge",
     "ndcg",
+    "rank_spread",
     "recall",
     "reciprocal_rank",
     "rsum",

@@ -20,7 +20,11 @@ class WholeText(nn.Module):
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width)
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
         )
 
     def forward(self, states: Tensor, pooled: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class Ngrams(nn.Module):
     def keys(self, ids: Tensor) -> Iterator[Tensor]:
         """(n, t) rows of the table, one tensor for each kind of n-gram; 0 where there is none."""
         reach = max(self.skip + 1, self.length - 1)
-        padded = torch.cat([ids.new_full((len(ids), reach), PADDING), ids], 1)
+        padded = torch.cat([ids.new_full((ids.shape[0], reach), PADDING), ids], 1)
 
         def before(places: int) -> Tensor:
             return padded[:, reach - places : -places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -13,6 +14,7 @@ from limner.data.corpus import Corpora, Corpus, Text
 from limner.data.world import WORLD_A, Scene, World, describe, render, scene_at
 from limner.data.world.captions import Style
 from limner.data.world.source import caption_rng
+from limner.train.cache import cached_array
 from limner.train.corpora.backbone import SIZE, maps
 from limner.train.runs import Place
 
@@ -79,6 +81,7 @@ def scene_corpus(
     images: Literal["maps", "pixels"] = "maps",
     concepts: Integers | None = None,
 ) -> Corpus:
-    """Any scenes with any texts; their truth is the scenes themselves."""
-    pictures = render(scenes, SIZE)
+    """Any scenes with any texts; their truth is the scenes themselves. They are drawn once."""
+    drawn = hashlib.sha256(repr(list(scenes)).encode()).hexdigest()[:16]
+    pictures = cached_array(lambda: render(scenes, SIZE), place.cache / f"scenes-{SIZE}-{drawn}.npy")
     return Corpus(name, maps(pictures, place) if images == "maps" else pictures, texts, concepts, truth=scenes)
