@@ -165,10 +165,23 @@ def test_plain_pairs_without_splits(tmp_path: Path) -> None:
         ("pictures/b.png", ("two",)),
     ]
     assert opens(dataset)
-    with pytest.raises(SourceError, match="has no splits, so there is no 'test'"):
-        open_dataset(tmp_path / "pairs.csv", "test")
+    with pytest.raises(SourceError, match="has no split 'restval'; it has "):
+        open_dataset(tmp_path / "pairs.csv", "restval")
     with pytest.raises(InputError, match="leave `images` out"):
         open_dataset(tmp_path / "pairs.csv", images=tmp_path)
+
+
+def test_pairs_without_splits_are_split_by_their_ids(tmp_path: Path) -> None:
+    rows = [{"image": f"{number}.png", "caption": "x"} for number in range(400)]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parts = {split: {item.id for item in open_dataset(path, split).items} for split in ("train", "val", "test")}
+    assert len(set.union(*parts.values())) == sum(map(len, parts.values())) == 400
+    assert 20 <= len(parts["test"]) <= 60
+    assert 20 <= len(parts["val"]) <= 60
+    assert "drawn by a hash" in open_dataset(path, "test").notes[0]
+    path.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows[:200])))  # fewer, in another order
+    assert {item.id for item in open_dataset(path, "test").items} <= parts["test"]
 
 
 def test_pairs_with_splits_and_records_outside_them(tmp_path: Path) -> None:

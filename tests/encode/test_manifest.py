@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -31,6 +32,15 @@ def test_read_gives_back_what_print_wrote(manifest: Manifest) -> None:
     assert read_manifest(print_manifest(manifest, FILES)) == (manifest, FILES)
 
 
+def test_the_version_before_is_read(manifest: Manifest) -> None:
+    assert read_manifest(changed(manifest, "format", 1)) == (manifest, FILES)
+
+
+def test_the_architecture_is_kept_as_it_is(manifest: Manifest) -> None:
+    told = dataclasses.replace(manifest, architecture={"shape": [3, 8, 8], "towers": {"": "Towers", "tokens": False}})
+    assert read_manifest(print_manifest(told, FILES)) == (told, FILES)
+
+
 def test_optional_parts_may_be_left_out(manifest: Manifest) -> None:
     record = json.loads(print_manifest(manifest, FILES))
     del record["text"], record["recipe"], record["metrics"], record["calibration"]["dense"]["text"]
@@ -51,7 +61,7 @@ def test_optional_parts_may_be_left_out(manifest: Manifest) -> None:
         ("image.size", True, "image.size must be a whole number, not true"),
         ("image.size", 0, "image.size must be above 0, not 0"),
         ("image.resize", "squash", 'image.resize must be one of stretch, crop, pad, not "squash"'),
-        ("image.interpolatoin", "box", "image.interpolatoin is not a field of bundle format 1"),
+        ("image.interpolatoin", "box", "image.interpolatoin is not a field of bundle format 2"),
         ("image.graph", "../image.onnx", "file name '../image.onnx' is not allowed"),
         ("image.graph", "/etc/passwd", "file name '/etc/passwd' is not allowed"),
         ("image.graph", "C:image.onnx", "file name 'C:image.onnx' is not allowed"),
@@ -72,7 +82,8 @@ def test_optional_parts_may_be_left_out(manifest: Manifest) -> None:
         ("calibration.dense.smell", {"slope": 1, "offset": 0}, "calibration.dense must be one of image, text, video"),
         ("calibration.dense.text.slope", -2, "calibration.dense.text.slope must be above 0"),
         ("recipe.seed", "seven", 'recipe.seed must be a whole number, not "seven"'),
-        ("format", 2, "bundle format 2 is unknown (this limner reads 1): update limner"),
+        ("format", 3, "bundle format 3 is unknown (this limner reads 1 and 2): update limner"),
+        ("architecture", [], "architecture must be an object, not []"),
         ("format", "1", "bundle format '1' is unknown"),
         ("format", True, "bundle format True is unknown"),
         ("format", None, "bundle format None is unknown"),

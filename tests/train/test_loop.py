@@ -1,101 +1,123 @@
-"""The loop: a run that was stopped anywhere goes on to the same weights, bit for bit."""
+"""The loop: a run that was stopped anywhere goes on to the same weights, bit for bit; two processes train as one."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from train.toy import Toy, toy_experiment
 
-from limner.train.loop import fit
-from limner.train.task import Optimiser, Task
+from limner.encode.tokenizer import train_tokenizer
+from limner.objectives.contrast import Contrast
+from limner.objectives.intra_modal import IntraModal
+from limner.train.batches import Augment, Batch, Batches, Sampling
+from limner.train.experiment import Experiment
+from limner.train.loop import Report, fit
+from limner.train.modifiers.queue import FeatureQueue
+from limner.train.modifiers.teacher import EmaTeacher
+from limner.train.task import Task
 
 STEPS = 12
+EVERYTHING = toy_experiment(
+    objectives=(Contrast(keys="teacher"), IntraModal(weight=0.5)),
+    modifiers=(EmaTeacher(0.9), FeatureQueue(24)),
+    sampling=Sampling(toy_experiment().sampling.sampler, augment=Augment(noise=0.2), views=2),
+)
+"""Every kind of thing that a checkpoint must bring back: heads, a teacher, a queue, dropout, noise."""
 
 
-def new_task() -> Task:
+def new_task(experiment: Experiment, **options: object) -> tuple[Task, Batches]:
+    corpus = Toy().load(None).train
+    tokenizer = train_tokenizer([text.text for texts in corpus.texts for text in texts], 320, 24)
     torch.manual_seed(5)
-    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.ReLU(), nn.Linear(8, 1))
-
-    def losses(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {"square": (model(batch[0]) - batch[1]).square().mean()}
-
-    return Task(model, losses, Optimiser(rate=0.05, steps=STEPS, warmup=3))
+    model = experiment.model.build(corpus.images.shape[1:], tokenizer.vocabulary_size, 24)
+    task = Task(model, experiment.objectives, experiment.optimiser, modifiers=experiment.modifiers, **options)
+    return task, Batches(corpus, tokenizer, experiment.sampling, seed=3)
 
 
-def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(step)
-    x = torch.randn(16, 4, generator=generator)
-    return x, x.sum(1, keepdim=True)
-
-
-def trained(folder: Path, stop_before: tuple[int, ...] = ()) -> Task:
+def trained(experiment: Experiment, folder: Path, stop_before: tuple[int, ...] = ()) -> Task:
     """Train to the end, stopped once before each of the given steps."""
     for stop in stop_before:
-
-        def failing(step: int, stop: int = stop) -> tuple[torch.Tensor, torch.Tensor]:
-            if step == stop:
-                raise KeyboardInterrupt
-            return batches(step)
-
+        task, batches = new_task(experiment)
         with pytest.raises(KeyboardInterrupt):
-            fit(new_task(), failing, folder, seed=1, checkpoint_every=3, log_every=4, report=lambda line: None)
-    task = new_task()
-    fit(task, batches, folder, seed=1, checkpoint_every=2, log_every=4, report=lambda line: None)
+            fit(task, stopping(batches, stop), folder, seed=1, checkpoint_every=3, log_every=4)
+    task, batches = new_task(experiment)
+    fit(task, batches, folder, seed=1, checkpoint_every=2, log_every=4)
     return task
 
 
-def test_a_stopped_run_ends_in_the_same_weights(tmp_path):
-    undisturbed = trained(tmp_path / "a")
-    stopped = trained(tmp_path / "b", stop_before=(3, 7, 8))
-    for name, value in undisturbed.model.state_dict().items():
-        assert torch.equal(value, stopped.model.state_dict()[name]), name
-    for name, value in undisturbed.averaged.state_dict().items():
-        assert torch.equal(value, stopped.averaged.state_dict()[name]), name
+def stopping(batches: Batches, stop: int) -> Callable[[int], Batch]:
+    def give(step: int) -> Batch:
+        if step == stop:
+            raise KeyboardInterrupt
+        return batches(step)
+
+    return give
+
+
+@pytest.mark.parametrize("experiment", [toy_experiment(), EVERYTHING], ids=["plain", "everything"])
+def test_a_stopped_run_ends_in_the_same_weights(tmp_path, experiment):
+    undisturbed = trained(experiment, tmp_path / "a")
+    stopped = trained(experiment, tmp_path / "b", stop_before=(3, 7, 8))
+    for part in ("model", "averaged", "heads", "memory"):
+        for name, value in getattr(undisturbed, part).state_dict().items():
+            assert torch.equal(value, getattr(stopped, part).state_dict()[name]), (part, name)
 
 
 def test_it_learns_and_writes_a_log(tmp_path):
-    trained(tmp_path)
+    trained(toy_experiment(), tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12]
-    assert rows[-1]["square"] < rows[0]["square"]
+    assert rows[-1]["contrast"] < rows[0]["contrast"]
 
 
 def test_the_log_of_a_stopped_run_has_each_step_once(tmp_path):
-    trained(tmp_path, stop_before=(5, 11))
+    trained(toy_experiment(), tmp_path, stop_before=(5, 11))
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12]
 
 
-def test_evaluation_is_logged(tmp_path):
+def test_evaluation_is_logged_and_reported(tmp_path):
+    task, batches = new_task(toy_experiment())
+    told: list[Report] = []
     fit(
-        new_task(),
+        task,
         batches,
         tmp_path,
         seed=1,
         log_every=6,
         evaluate=lambda task: {"recall": 0.5},
         evaluate_every=12,
-        report=lambda line: None,
+        report=told.append,
     )
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert "recall" not in rows[0]
     assert rows[1]["recall"] == 0.5
+    assert [one.step for one in told] == [6, 12]
+    assert told[-1].losses["recall"] == 0.5
+    assert told[-1].seconds_left == 0
 
 
-def test_rates_warm_up_and_fall_to_zero():
-    optimiser = Optimiser(rate=1.0, steps=100, warmup=10)
-    rates = [optimiser.rate_at(step) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[10] == pytest.approx(1.0)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[100] == pytest.approx(0.0)
+@pytest.mark.parametrize("chunks", [2, 3])
+def test_chunks_give_the_weights_of_the_whole_batch(tmp_path, chunks):
+    still = toy_experiment(
+        model=toy_experiment().model.__class__(
+            image=toy_experiment().model.image.__class__(16, 1, 2, dropout=0.0),
+            text=toy_experiment().model.text.__class__(16, 1, 2, dropout=0.0),
+            dimension=16,
+        )
+    )
+    whole, batches = new_task(still)
+    fit(whole, batches, tmp_path / "whole", seed=1)
+    parts, batches = new_task(still, chunks=chunks)
+    fit(parts, batches, tmp_path / "parts", seed=1)
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(parts.model.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
 
-def test_frozen_parameters_stay(tmp_path):
-    task = new_task()
-    task.model[0].requires_grad_(False)
-    task = Task(task.model, task.losses, task.settings)
-    before = task.model[0].weight.clone()
-    fit(task, batches, tmp_path, seed=1, report=lambda line: None)
-    assert torch.equal(before, task.model[0].weight)
+def test_two_views_of_a_batch_differ(tmp_path):
+    task, batches = new_task(EVERYTHING)
+    features = task.encode(batches(0))
+    assert features.view is not None
+    assert not torch.allclose(features.image.vectors, features.view.image.vectors)

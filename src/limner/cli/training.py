@@ -45,7 +45,7 @@ def place_for(
 
 def run_text(name: str, report: Report) -> str:
     """ "infonce  step 150/400  contrast 2.71  1,203 pictures/s  8 s left"."""
-    losses = "  ".join(f"{loss} {value:.4g}" for loss, value in report.losses.items())
+    losses = "  ".join(f"{loss} {value:.4g}" for loss, value in report.losses.items() if value or loss != "collapsed")
     return (
         f"{name}  step {report.step:,}/{report.steps:,}  {losses}  {report.pictures_a_second:,.0f} pictures/s  "
         f"{duration(report.seconds_left)} left"

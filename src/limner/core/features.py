@@ -90,6 +90,8 @@ class Features:
     """The same batch once more: another crop of each picture, other dropout."""
     teacher: Features | None = None
     """What a teacher, without gradient, makes of the batch (of `view` where there is one)."""
+    partner: Features | None = None
+    """What a second network, trained alongside, makes of the batch."""
     queue: Queue | None = None
     model: Any = None
     """For the objectives that run a tower again on something of their own (masked words)."""
@@ -104,7 +106,7 @@ class Features:
         if role not in self.roles:
             raise InputError(f"the batch has no texts of role {role!r}; it has: {', '.join(sorted(self.roles))}")
         kept = self.roles[role]
-        inner = {name: getattr(self, name) and getattr(self, name).with_role(role) for name in ("view", "teacher")}
+        inner = {name: getattr(self, name) and getattr(self, name).with_role(role) for name in ("view", "teacher", "partner")}
         return dataclasses.replace(
             self,
             text=self.text.take(kept),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from limner.core.errors import BundleError, InputError
 from limner.core.runtime import user_data_dir
-from limner.encode.manifest import CARD, FORMAT_VERSION, Manifest, print_manifest, read_manifest
+from limner.encode.manifest import CARD, VECTORS_VERSION, Manifest, print_manifest, read_manifest
 
 MANIFEST = "bundle.json"
 DEFAULT_MODEL = "small"
@@ -64,7 +64,7 @@ class Bundle:
         """
         manifest = self.manifest
         record: dict[str, object] = {
-            "format": FORMAT_VERSION,
+            "format": VECTORS_VERSION,
             "spaces": [dataclasses.asdict(space) for space in manifest.spaces],
             "files": {role: self.files[name] for role, name in manifest.parts.items()},
         }

@@ -19,8 +19,12 @@ from typing import Any, Literal, TypeAlias
 from limner.core.errors import BundleError
 from limner.core.types import Modality, Space
 
-FORMAT_VERSION = 1
-"""Raised whenever a bundle would give other vectors, or could not be read, under an older limner."""
+FORMAT_VERSION = 2
+"""Raised whenever `bundle.json` could not be read under an older limner."""
+READABLE = (1, 2)
+"""Version 1 is version 2 without `architecture`."""
+VECTORS_VERSION = 1
+"""Raised whenever a bundle would give other vectors under an older limner; part of every fingerprint."""
 CARD = "card.md"
 
 Resize: TypeAlias = Literal["stretch", "crop", "pad"]
@@ -88,6 +92,8 @@ class Manifest:
     text: TextInput | None = None
     recipe: RecipeNote | None = None
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    architecture: Mapping[str, Any] | None = None
+    """What training needs to build the model anew and go on from the graphs' weights; searching does without."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -120,9 +126,10 @@ def read_manifest(content: bytes) -> tuple[Manifest, dict[str, str]]:
     if not isinstance(record, dict):
         raise BundleError("not a JSON object: copy or convert the model again")
     version = record.pop("format", None)
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if version not in READABLE or type(version) is not int:
         mend = "update limner" if isinstance(version, int) and version > FORMAT_VERSION else "convert the model again"
-        raise BundleError(f"bundle format {version!r} is unknown (this limner reads {FORMAT_VERSION}): {mend}")
+        readable = " and ".join(map(str, READABLE))
+        raise BundleError(f"bundle format {version!r} is unknown (this limner reads {readable}): {mend}")
     files = _parse("files", record.pop("files", {}), Mapping[str, str])
     for name in files:
         _check_file_name(name)
@@ -180,6 +187,8 @@ def _parse(where: str, value: Any, wanted: Any) -> Any:
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
         return _parse_record(where, value, wanted)
+    if wanted is Any:
+        return value
     if origin is types.UnionType:  # `X | None` is the only union of the schema
         return None if value is None else _parse(where, value, arguments[0])
     if origin is Literal:

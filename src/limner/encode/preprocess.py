@@ -16,7 +16,7 @@ _RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 # Big pictures are first averaged down to this many times the wanted size: several times faster, and
-# at 3 not to be told from the direct way. Part of what defines the vectors: see FORMAT_VERSION.
+# at 3 not to be told from the direct way. Part of what defines the vectors: see VECTORS_VERSION.
 _REDUCING_GAP = 3.0
 
 

@@ -38,6 +38,10 @@ class Tokenizer:
             raise BundleError(f"{path} is not a readable tokenizer ({error}): convert the model again") from None
         return cls(backend, context_length)
 
+    def with_context(self, length: int) -> Tokenizer:
+        """The same tokens, for texts of up to `length` of them."""
+        return Tokenizer(self._backend, length)
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text, special tokens included: `context_length` at most.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from limner.core.errors import InputError
 from limner.core.features import Features
-from limner.objectives.hinge import Hardest, NegativeSampler, over_negatives
+from limner.objectives.hinge import Hardest, NegativeSampler, mean, over_negatives
 from limner.objectives.targets import positives
 
 
@@ -32,7 +32,8 @@ def relative_boost(
     needed = margin - gain[rows, columns]
     margins = needed.new_full(needed.shape, margin)
     of_rows = over_negatives(needed[:, None] + gain[rows], ~positive[rows], margins, negatives)
-    return of_rows + over_negatives(needed[:, None] + gain.T[columns], ~positive.T[columns], margins, negatives)
+    of_columns = over_negatives(needed[:, None] + gain.T[columns], ~positive.T[columns], margins, negatives)
+    return mean(of_rows + of_columns)
 
 
 def absolute_boost(
@@ -41,13 +42,11 @@ def absolute_boost(
     """Right pairs lie `gamma * margin` above the anchor's, negatives the rest of the margin below; -> scalar."""
     gain = scores - anchor.detach()
     rows, columns = positive.nonzero(as_tuple=True)
-    if not len(rows):
-        return 0 * scores.sum()
     below = (1 - gamma) * margin
     margins = gain.new_full(rows.shape, below)
     of_rows = over_negatives(below + gain[rows], ~positive[rows], margins, negatives)
     of_columns = over_negatives(below + gain.T[columns], ~positive.T[columns], margins, negatives)
-    return 2 * (gamma * margin - gain[rows, columns]).clamp(min=0).mean() + of_rows + of_columns
+    return mean(2 * (gamma * margin - gain[rows, columns]).clamp(min=0) + of_rows + of_columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ the batch are n times this mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -84,13 +84,16 @@ class Hardest:
 
 
 def over_negatives(excess: Tensor, allowed: Tensor, margin: Tensor, negatives: NegativeSampler) -> Tensor:
-    """Mean over the rows of the hinge of `excess` (p, m), averaged over the negatives that the sampler takes."""
-    if not len(excess):
-        return excess.sum()
-    return (negatives(excess, allowed, margin) * excess.clamp(min=0)).sum(1).mean()
+    """(p,): the hinge of each row of `excess` (p, m), averaged over the negatives that the sampler takes."""
+    return (negatives(excess, allowed, margin) * excess.clamp(min=0)).sum(1)
 
 
-def ranking_hinge(
+def mean(losses: Tensor) -> Tensor:
+    """The mean of (p,), zero for none."""
+    return losses.sum() / max(1, len(losses))
+
+
+def pair_hinges(
     scores: Tensor,
     positive: Tensor,
     margin: float | Tensor,
@@ -100,23 +103,30 @@ def ranking_hinge(
     to_texts: float = 1.0,
     to_pictures: float = 1.0,
 ) -> Tensor:
-    """`scores` (n, m), `positive` (n, m) bool, `margin` one number or (n,) of the rows -> scalar.
+    """The loss of each right pair, (p,), row after row.
 
-    `negative` (n, m) bool: what may be one; None: all that is not positive. `to_texts` weighs the contrast of
-    columns for a row (a in the formula), `to_pictures` of rows for a column (b).
-    Without a right pair the loss is zero.
+    `scores` (n, m), `positive` (n, m) bool, `margin` one number or (n,) of the rows. `negative` (n, m) bool: what
+    may be one; None: all that is not positive. `to_texts` weighs the contrast of columns for a row (a in the
+    formula), `to_pictures` of rows for a column (b).
     """
     rows, columns = positive.nonzero(as_tuple=True)
     negative = ~positive if negative is None else negative
     margins = torch.as_tensor(margin, dtype=scores.dtype, device=scores.device).expand(len(scores))[rows]
     needed = (margins - scores[rows, columns])[:, None]
-    loss = 0 * scores.sum()
+    losses = torch.zeros_like(margins)
     if to_texts:
-        loss = loss + to_texts * over_negatives(needed + scores[rows], negative[rows], margins, negatives)
+        losses = losses + to_texts * over_negatives(needed + scores[rows], negative[rows], margins, negatives)
     if to_pictures:
         of_columns = over_negatives(needed + scores.T[columns], negative.T[columns], margins, negatives)
-        loss = loss + to_pictures * of_columns
-    return loss
+        losses = losses + to_pictures * of_columns
+    return losses
+
+
+def ranking_hinge(
+    scores: Tensor, positive: Tensor, margin: float | Tensor, negatives: NegativeSampler, **more: Any
+) -> Tensor:
+    """The mean of `pair_hinges` with the same arguments -> scalar; zero without a right pair."""
+    return mean(pair_hinges(scores, positive, margin, negatives, **more)) + 0 * scores.sum()
 
 
 def soft_margin(margin: float, confidence: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class MaskedWords:
     share: float = 0.15
     """Of the words that are hidden, on average."""
     depths: tuple[float, ...] = (1 / 3, 2 / 3, 1.0)
-    """Where the picture is read: shares of the text tower's depth, above 0 to 1."""
+    """Where the picture is read: shares of the text tower's depth, above 0 to 1. None: words alone, as in BERT."""
     heads: int = 4
     first_word: int = 3
     """Smaller ids are no words: padding, beginning and end."""
@@ -62,7 +62,7 @@ class MaskedWords:
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise InputError(f"masked words: a share of {self.share} cannot be hidden; choose one between 0 and 1")
-        if not self.depths or not all(0 < depth <= 1 for depth in self.depths):
+        if not all(0 < depth <= 1 for depth in self.depths):
             raise InputError(f"masked words: depths {self.depths} are shares of the tower: above 0, at most 1")
 
     def head(self, model: Any) -> nn.Module:
@@ -71,9 +71,7 @@ class MaskedWords:
         if not getattr(tower, "blocks", None):
             raise InputError(f"masked words need a text tower of transformer blocks, not {type(tower).__name__}")
         layers = sorted({max(0, round(depth * len(tower.blocks)) - 1) for depth in self.depths})
-        return MaskedWordsHead(
-            tower.tokens.num_embeddings, model.text.width, model.image.width, layers, self.heads
-        )
+        return MaskedWordsHead(tower.tokens.num_embeddings, model.text.width, model.image.width, layers, self.heads)
 
     def __call__(self, features: Features, head: Any) -> Tensor:
         texts = features.with_role(self.role) if self.role else features

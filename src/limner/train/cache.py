@@ -31,23 +31,25 @@ def cached_array(make: Callable[[], Bytes], path: Path) -> Bytes:
     return cached
 
 
-def cached_pictures(items: Sequence[Item], path: Path, size: int) -> Bytes:
-    """(n, size, size, 3) uint8, row i from items[i], stretched to a square; made if `path` is not there.
+def decoded_pictures(items: Sequence[Item], size: int) -> Bytes:
+    """(n, size, size, 3) uint8, row i from items[i], stretched to a square.
 
     A picture that does not open raises PictureError: training data are expected to be whole.
     """
+    pictures = np.empty((len(items), size, size, 3), np.uint8)
 
     def decode(row: int) -> None:
         picture, _ = read_picture(read_bytes(items[row].uri), items[row].uri, shorter_side=size)
         pictures[row] = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
 
-    def make() -> Bytes:
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            list(pool.map(decode, range(len(items))))
-        return pictures
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        list(pool.map(decode, range(len(items))))
+    return pictures
 
-    pictures = np.empty((len(items), size, size, 3) if not path.exists() else 0, np.uint8)
-    cached = cached_array(make, path)
+
+def cached_pictures(items: Sequence[Item], path: Path, size: int) -> Bytes:
+    """`decoded_pictures`, kept at `path`."""
+    cached = cached_array(lambda: decoded_pictures(items, size), path)
     if len(cached) != len(items):
         raise InputError(f"{path}: holds {len(cached)} pictures, {len(items)} are wanted; delete it to make it anew")
     return cached

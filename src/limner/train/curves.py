@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-SKIPPED = {"step", "pictures_a_second"}
+SKIPPED = {"step", "pictures_a_second", "collapsed"}
 
 
 def plot_curves(log: Path, path: Path) -> None:

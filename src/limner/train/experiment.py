@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from limner.core.errors import InputError
 from limner.core.protocols import Modifier, Objective
@@ -22,6 +22,9 @@ from limner.nn.two_towers import Towers, TwoTowers
 from limner.objectives.contrast import Contrast
 from limner.train.batches import Sampling
 from limner.train.optimiser import Optimiser
+
+if TYPE_CHECKING:
+    from limner.train.starting import FromBundle
 
 Scale: TypeAlias = Literal["debug", "tiny", "full"]
 """debug: seconds, to see that it runs; tiny: minutes on two cores, what the table shows; full: a GPU."""
@@ -69,12 +72,14 @@ class Experiment:
     sampling: Sampling = Sampling()
     modifiers: tuple[Modifier, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
-    start: Start | None = None
+    start: Start | FromBundle | None = None
     adapter: Adapter | None = None
     chunks: int = 1
     """Above 1: each batch is encoded in so many parts (see train/gradcache.py)."""
     half: bool = True
     """bfloat16 where that is safe."""
+    seed_offset: int = 0
+    """Added to the seed of each run: the same experiment once more, with seeds of its own."""
 
     def replace(self, **changes: Any) -> Experiment:
         """A variant. Raises InputError for a field that there is not."""
@@ -110,18 +115,19 @@ class Experiment:
 
 def _fields(record: Any, whole: bool) -> dict[str, Any]:
     given = {one.name: (getattr(record, one.name), one.default) for one in dataclasses.fields(record)}
-    return {name: _plain(now, whole) for name, (now, default) in given.items() if whole or now != default}
+    return {name: as_plain(now, whole) for name, (now, default) in given.items() if whole or now != default}
 
 
-def _plain(value: Any, whole: bool) -> Any:
+def as_plain(value: Any, whole: bool) -> Any:
+    """Settings as JSON has them: a dataclass is an object whose class's name stands at the key "". Raises InputError."""
     if isinstance(value, Experiment):  # inside another one: as a start, a teacher, a backbone
         return value.fingerprint
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"": type(value).__name__, **_fields(value, whole)}
     if isinstance(value, tuple | list):
-        return [_plain(one, whole) for one in value]
+        return [as_plain(one, whole) for one in value]
     if isinstance(value, Mapping):
-        return {str(name): _plain(one, whole) for name, one in value.items()}
+        return {str(name): as_plain(one, whole) for name, one in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise InputError(f"{value!r}: an experiment is made of dataclasses and plain values, so that it can be written down")

@@ -1,7 +1,8 @@
-"""Trained encoders as the ONNX graphs of a bundle: checked against torch, weights stored in half precision.
+"""Trained encoders as the ONNX graphs of a bundle, and back: the graphs keep every weight under torch's name.
 
 Weights are kept as float16 and widened by the runtime when it loads them, so the file is half as
-large and everything is still computed in float32.
+large and everything is still computed in float32. What can be folded is folded by the runtime, too, and not
+here: folding would melt norms into convolutions and turn matrices round, and training could not go on from that.
 """
 
 from __future__ import annotations
@@ -18,32 +19,47 @@ from torch import Tensor, nn
 from limner.nn.encoders import ImageEncoder, TextEncoder
 
 OPSET = 18
+HALF = ".half"
+_LARGEST_HALF = 65504
 
 
-class _ImageGraph(nn.Module):
+class _Graph(nn.Module):
+    """One side; its weights have the names that they have in TwoTowers."""
+
+    def __init__(self, side: str, encoder: nn.Module) -> None:
+        super().__init__()
+        self.side = side
+        self.add_module(side, encoder)
+
+
+class _ImageGraph(_Graph):
     """uint8 (n, size, size, 3) -> dense (n, d): the scaling to [0, 1] belongs to the graph."""
 
-    def __init__(self, encoder: ImageEncoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
     def forward(self, image: Tensor) -> Tensor:
-        return self.encoder(image.permute(0, 3, 1, 2).float() / 255)[0]
+        return self.image(image.permute(0, 3, 1, 2).float() / 255)
+
+
+class _TextGraph(_Graph):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.text(tokens)
 
 
 def image_graph(encoder: ImageEncoder, size: int) -> bytes:
     example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
-    return _export(_ImageGraph(encoder), example, {0: "n"}, "image")
+    return _export(_ImageGraph("image", encoder), example, {0: "n"}, "image")
 
 
 def text_graph(encoder: TextEncoder, vocabulary: int) -> bytes:
     example = torch.randint(1, vocabulary, (2, 9))
     example[1, 5:] = 0
-    return _export(encoder, example, {0: "n", 1: "t"}, "tokens")
+    return _export(_TextGraph("text", encoder), example, {0: "n", 1: "t"}, "tokens")
 
 
-def _export(module: nn.Module, example: Tensor, dynamic: dict[int, str], name: str) -> bytes:
+def _export(module: _Graph, example: Tensor, dynamic: dict[int, str], name: str) -> bytes:
     module = module.eval().float().cpu()
+    # Of a module in evaluation the exporter would merge weights of equal values, whose names were lost then. Its
+    # parts are in evaluation, and PRESERVE exports them so.
+    module.training = True
     file = io.BytesIO()
     torch.onnx.export(
         module,
@@ -53,6 +69,8 @@ def _export(module: nn.Module, example: Tensor, dynamic: dict[int, str], name: s
         output_names=["dense"],
         dynamic_axes={name: dynamic, "dense": {0: "n"}},
         opset_version=OPSET,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        do_constant_folding=False,
         dynamo=False,
     )
     return file.getvalue()
@@ -67,14 +85,23 @@ def halve(graph: bytes) -> bytes:
             continue
         name = weight.name
         values = numpy_helper.to_array(weight)
-        if np.abs(values).max(initial=0) >= 65504:
-            continue  # beyond the largest float16
-        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+        if np.abs(values).max(initial=0) > _LARGEST_HALF:
+            continue
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + HALF))
+        casts.append(helper.make_node("Cast", [name + HALF], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def weights_of(graph: bytes) -> dict[str, Tensor]:
+    """The weights of a graph under their names in torch, those in half precision widened."""
+    weights = {}
+    for weight in onnx.load_from_string(graph).graph.initializer:
+        values = torch.from_numpy(numpy_helper.to_array(weight).copy())
+        weights[weight.name.removesuffix(HALF)] = values.float() if values.is_floating_point() else values
+    return weights
 
 
 def run(graph: bytes, inputs: dict[str, Any]) -> np.ndarray:

@@ -35,6 +35,8 @@ class Claim:
     """Another metric of `than`; empty: the same."""
     margin: float = 0.0
     lower: bool = False
+    alike: bool = False
+    """The opposite: no difference is seen, neither that way nor the other. Needs no margin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,11 @@ class Judged:
     @property
     def verdict(self) -> Verdict:
         margin = self.claim.margin
-        if self.low > margin and min(self.by_seed) > margin:
-            return "holds"
-        return "contradicted" if self.high < margin and max(self.by_seed) < margin else "not seen"
+        above = self.low > margin and min(self.by_seed) > margin
+        below = self.high < margin and max(self.by_seed) < margin
+        if self.claim.alike:
+            return "contradicted" if above or below else "holds"
+        return "holds" if above else "contradicted" if below else "not seen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,13 @@ from accelerate import Accelerator
 from limner.core.errors import InputError
 from limner.data.corpus import Corpora
 from limner.encode.tokenizer import Tokenizer, train_tokenizer
+from limner.train.architecture import Architecture
 from limner.train.batches import Batches
 from limner.train.curves import plot_curves
 from limner.train.experiment import Data, Evaluation, Experiment
 from limner.train.loop import Report, fit
 from limner.train.outcome import Outcome, load, save
+from limner.train.starting import Built, FromBundle, with_room, write_run
 from limner.train.task import Task
 from limner.train.trained import Trained, see
 
@@ -57,25 +59,16 @@ def train(experiment: Experiment, seed: int, place: Place) -> Trained:
     """Train, or go on, or read what was trained before."""
     folder = run_folder(experiment, seed, place)
     folder.mkdir(parents=True, exist_ok=True)
-    start = train(experiment.start.experiment, seed, place) if experiment.start else None
+    seed += experiment.seed_offset
     corpora = _corpora(experiment.data, place)
-    tokenizer = start.tokenizer if start else _tokenizer(experiment, corpora, folder)
+    built = _built(experiment, seed, place, corpora, folder)
     told = folder / "experiment.json"
     if told.exists():
         experiment.check_same(json.loads(told.read_text()))
     told.write_text(json.dumps(experiment.to_json(), indent=1) + "\n")
-    size = experiment.sampling.size
-    torch.manual_seed(seed)
-    shape = see(torch.from_numpy(np.array(corpora.train.images[:1])), size).shape[1:]
-    model = experiment.model.build(tuple(shape), tokenizer.vocabulary_size, tokenizer.context_length)
-    if start and experiment.start:
-        for part in experiment.start.parts:
-            getattr(model, part).load_state_dict(getattr(start.model, part).state_dict())
-        model.log_scale.data.copy_(start.model.log_scale)
-    if experiment.adapter:
-        experiment.adapter.attach(model)
+    write_run(built, folder)
     task = Task(
-        model,
+        built.model,
         experiment.objectives,
         experiment.optimiser,
         modifiers=experiment.modifiers,
@@ -83,11 +76,12 @@ def train(experiment: Experiment, seed: int, place: Place) -> Trained:
         chunks=experiment.chunks,
         trained_model=lambda other: train(other, seed, place).model,
     )
-    batches = Batches(corpora.train, tokenizer, experiment.sampling, seed=seed)
+    batches = Batches(corpora.train, built.tokenizer, experiment.sampling, seed=seed)
     fit(task, batches, folder, seed=seed, report=lambda report: place.report(experiment.name, report))
     if task.accelerator.is_main_process:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
-    return Trained(task.averaged, task.heads.eval(), task.memory.eval(), tokenizer, corpora, size, folder)
+    size = experiment.sampling.size
+    return Trained(task.averaged, task.heads.eval(), task.memory.eval(), built.tokenizer, corpora, size, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +131,34 @@ def _key(evaluation: Evaluation) -> str:
 def _corpora(data: Data, place: Place) -> Corpora:
     """Loaded once for the seeds and arms that share them."""
     return data.load(place)
+
+
+def _built(experiment: Experiment, seed: int, place: Place, corpora: Corpora, folder: Path) -> Built:
+    """The model before its first step: new, at the end of another experiment, or from a bundle."""
+    start = experiment.start
+    if isinstance(start, FromBundle):
+        built = start.open()
+        if built.architecture.towers != experiment.model:
+            raise InputError(f"{experiment.name}: its `model` are other towers than those of the bundle it begins at")
+        torch.manual_seed(seed)
+    else:
+        before = train(start.experiment, seed, place) if start else None
+        tokenizer = before.tokenizer if before else _tokenizer(experiment, corpora, folder)
+        torch.manual_seed(seed)
+        shape = see(torch.from_numpy(np.array(corpora.train.images[:1])), experiment.sampling.size).shape[1:]
+        architecture = Architecture(
+            experiment.model, tuple(shape), tokenizer.vocabulary_size, tokenizer.context_length
+        )
+        built = Built(architecture.build(), architecture, tokenizer)
+        if start and before:
+            for part in start.parts:
+                getattr(built.model, part).load_state_dict(getattr(before.model, part).state_dict())
+            built.model.log_scale.data.copy_(before.model.log_scale)
+    if not experiment.adapter:
+        return built
+    experiment.adapter.attach(built.model)
+    architecture = built.architecture.with_adapter(experiment.adapter)
+    return Built(built.model, architecture, with_room(built.tokenizer, built.model))
 
 
 def _tokenizer(experiment: Experiment, corpora: Corpora, folder: Path) -> Tokenizer:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from limner.core.features import Encoded, Features
 from limner.core.protocols import Modifier, Objective
 from limner.nn.two_towers import TwoTowers
+from limner.objectives.hinge import collapsed
 from limner.train.batches import Batch
 from limner.train.gradcache import cached_backward
 from limner.train.joining import join_features
@@ -53,7 +54,7 @@ class Task:
         self.memory.to(self.device)
 
     def step(self, number: int, batch: Batch) -> dict[str, float]:
-        """One update from this process's share of a batch; gives the losses by name."""
+        """One update from this process's share of a batch; gives the losses by name, and 1 for a collapse, else 0."""
         self.model.train()
         self.settings.set_rate(self.optimiser, number)
         for modifier in self.modifiers:
@@ -68,7 +69,9 @@ class Task:
         move_average(self.averaged, self.model, keep)
         for modifier in self.modifiers:
             modifier.after_step(self, number, features)
-        return {name: loss.item() for name, loss in losses.items()}
+        with torch.no_grad():
+            lost = collapsed(features.image.vectors @ features.text.vectors.T)
+        return {name: loss.item() for name, loss in losses.items()} | {"collapsed": float(lost)}
 
     def trained(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]

@@ -28,7 +28,8 @@ def open_dataset(path: str | Path, split: str | None = None, *, images: str | Pa
     """One split of the data at `path`; the layouts are listed at the top of this page.
 
     `split`: "train", "val", "test" ...; "train+restval" joins two; None: "test" where the data have splits,
-    else all of it (a COCO file is one split, and is taken). `images`: the folder or tar archive of the
+    else all of it (a COCO file is one split, and is taken). Pairs that name no splits have "train", "val" and
+    "test" all the same, by a hash of the picture's id. `images`: the folder or tar archive of the
     pictures, for Flickr8k and annotation files whose pictures are not found near them.
     Raises SourceError: nothing there, unknown layout, no such split (names those there are), no captions.
     """

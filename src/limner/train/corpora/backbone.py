@@ -1,33 +1,39 @@
 """The frozen backbone of drawn scenes: trained once to say what is at each place, then only read.
 
 It is to the procedural world what an ImageNet classifier is to photographs. An experiment on its maps costs
-seconds where one on pixels costs minutes, and no text that a method is measured with was seen by it.
+seconds where one on pixels costs minutes, and no text that a method is measured with was seen by it. Its
+weights (backbone.safetensors beside this page) come with the package, so that every machine sees the same maps.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load_file, save_file
 
 from limner.data.corpus import Corpora, Corpus
 from limner.data.samplers import Shuffled
 from limner.data.world import WORLD_A, Scene, masks, patch_shares, render_scenes
-from limner.nn.two_towers import Towers
-from limner.nn.towers.convolutional_transformer import PictureTower
+from limner.nn.towers.convolutional_transformer import ConvolutionalTransformer, PictureTower
 from limner.nn.towers.text_transformer import TextTower
+from limner.nn.two_towers import Towers
 from limner.objectives.grid_classification import GridClassification
-from limner.train.batches import Sampling, see_pictures
 from limner.train.augment import whole
+from limner.train.batches import Sampling, see_pictures
 from limner.train.cache import cached_array
 from limner.train.experiment import Experiment
 from limner.train.optimiser import Optimiser
 from limner.train.runs import Place, train
 
+WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 SIZE, CELLS = 96, 6
 """Side of the pictures, and of the grid of the backbone's maps."""
 KINDS = ("shape", "colour", "pattern", "size")
@@ -88,17 +94,38 @@ BACKBONE = Experiment(
 )
 
 
-def maps(pictures: npt.NDArray[np.uint8], place: Place, backbone: Experiment = BACKBONE) -> npt.NDArray[Any]:
+def maps(pictures: npt.NDArray[np.uint8], place: Place) -> npt.NDArray[Any]:
     """(n, SIZE, SIZE, 3) uint8 -> what the backbone sees, (n, CELLS * CELLS, width) float16; computed once."""
     name = hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()[:16]
 
     def make() -> npt.NDArray[Any]:
-        tower = train(backbone, 0, place).model.image.tower
-        parts = []
+        tower, parts = read_backbone(), []
         with torch.no_grad():
             for start in range(0, len(pictures), 256):
                 part = torch.from_numpy(np.array(pictures[start : start + 256]))
                 parts.append(tower(see_pictures(part, whole(len(part)), 0)).half().numpy())
         return np.concatenate(parts)
 
-    return np.asarray(cached_array(make, place.cache / f"maps-{backbone.fingerprint}-{name}.npy"))
+    return np.asarray(cached_array(make, place.cache / f"maps-{_weights_name()}-{name}.npy"))
+
+
+def read_backbone() -> ConvolutionalTransformer:
+    """The trained backbone that comes with the package."""
+    tower = BACKBONE.model.image.build((3, SIZE, SIZE))
+    tower.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()}, strict=False)
+    return tower.eval().requires_grad_(False)
+
+
+def write_backbone(tower: ConvolutionalTransformer, path: Path = WEIGHTS) -> None:
+    """Its floats as float16; what only batch norm's training needs is left out."""
+    kept = {name: value.half() for name, value in tower.state_dict().items() if value.dtype.is_floating_point}
+    save_file({name: value.contiguous() for name, value in kept.items()}, path)
+
+
+@cache
+def _weights_name() -> str:
+    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:12]
+
+
+if __name__ == "__main__":  # python -m limner.train.corpora.backbone RUNS: train it again (six minutes on two cores)
+    write_backbone(train(BACKBONE, 0, Place(Path(sys.argv[1]))).model.image.tower)

@@ -1,0 +1,1 @@
+"""Curation: which pairs are worth training on."""
