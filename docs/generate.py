@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import importlib
+import inspect
 import io
 import os
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +60,43 @@ def command_line_page() -> str:
     return "\n".join(pages)
 
 
-PAGES = {"cli.md": command_line_page}
+LOSSES = """\
+<!-- Written by docs/generate.py from the objectives' own docstrings: do not edit. -->
+# Which loss for which data
+
+Each objective is one file of `limner.objectives`. What it reads is in its docstring under "Needs"; a batch that lacks it
+gets an error that says so.
+"""
+
+
+def losses_page() -> str:
+    """Every objective: its file, its settings, and what its page says of itself."""
+    import limner.objectives
+
+    parts = [LOSSES]
+    for found in sorted(pkgutil.iter_modules(limner.objectives.__path__), key=lambda module: module.name):
+        module = importlib.import_module(f"limner.objectives.{found.name}")
+        names = [
+            name
+            for name, kind in vars(module).items()
+            if inspect.isclass(kind) and kind.__module__ == module.__name__ and _is_objective(kind)
+        ]
+        if names:
+            parts.append(f"## {', '.join(names)}\n\n`objectives/{found.name}.py`\n\n```text\n{inspect.getdoc(module)}\n```\n")
+    return "\n".join(parts)
+
+
+def _is_objective(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind) and {"head", "__call__"} <= vars(kind).keys() and hasattr(kind, "weight")
+
+
+def results_page() -> str:
+    from limner.train import results
+
+    return results.page(results.read(Path(__file__).parents[1] / "bench" / "expected.yaml"))
+
+
+PAGES = {"cli.md": command_line_page, "losses.md": losses_page, "results.md": results_page}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from objectives.features import CLASSES, GRID_CLASSES, PAIRS_IN_DATA, ROLES, make_features, make_model
+from objectives.features import CHANNELS, CLASSES, GRID_CLASSES, PAIRS_IN_DATA, ROLES, make_features, make_model
 from torch import Tensor, nn
 
 import limner.objectives
@@ -23,6 +23,7 @@ SETTINGS = {
     "pictures": PAIRS_IN_DATA,
     "classes": CLASSES,
     "clusters": CLASSES,
+    "channels": CHANNELS,
     "role": ROLES[0],
     "GridClassification.classes": GRID_CLASSES,
     "PivotContrast.pivot": ROLES[1],

@@ -18,7 +18,7 @@ from limner.nn.two_towers import Towers, TwoTowers
 
 DIMENSION, WIDTH, PLACES, WORDS, VOCABULARY = 8, 12, 9, 7, 40
 CHANNELS = 5
-"""Of the maps that the image tower of `make_model` reads: (n, PLACES, CHANNELS)."""
+"""Of the maps that the image tower of `make_model` reads, and of those in `make_targets`: (n, PLACES, CHANNELS)."""
 ROLES = ("caption", "long", "synthetic")
 PAIRS_IN_DATA = 1000
 CLASSES, GRID_CLASSES = 8, (4, 3)
@@ -92,6 +92,7 @@ def make_targets(pictures: int) -> dict[str, Tensor]:
     cells = numbers[:, None, None] + torch.arange(PLACES)[None, :, None]
     return {
         "grid": cells % torch.tensor(GRID_CLASSES),
+        "maps": torch.sin(cells + torch.arange(CHANNELS)),
         "clusters": torch.stack([numbers, numbers + 3], dim=1) % CLASSES,
         "confidence": numbers / max(1, pictures - 1),
     }

@@ -1,7 +1,8 @@
-"""`limner model`: the models at hand, and what each is."""
+"""`limner model`: the models at hand, what each is, and a trained one as a bundle."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from limner.cli.common import JsonOption, as_json, shown
 if TYPE_CHECKING:
     from limner.encode.bundle import Bundle
 
-app = typer.Typer(help="List the models, or read what one of them is.", rich_markup_mode=None)
+app = typer.Typer(help="List the models, read what one of them is, or make one.", rich_markup_mode=None)
 
 
 @app.command("list")
@@ -47,6 +48,29 @@ def inspect(
 
     bundle = Bundle.load(find_bundle(model) if model else default_bundle())
     print(as_json(_facts(bundle) | {"card": bundle.card}) if json else _page(bundle))
+
+
+@app.command("export")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run, as limner train named it.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The new folder; its name is the model's.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="Captioned pictures, as limner evaluate takes them: val is calibrated on, test is measured on.",
+        ),
+    ],
+) -> None:
+    """Make a bundle of a finished run.
+
+    The graphs are compared with the trained model on real pictures, scores are calibrated and the card is written.
+    """
+    from limner.train.bundling import HEADLINE, export_run
+
+    made = export_run(run.expanduser(), bundle.expanduser(), data.expanduser())
+    print(f"{made.path}  {_line(made)}\n{HEADLINE}: {100 * made.manifest.metrics[HEADLINE]:.1f} %")
 
 
 def _line(bundle: Bundle) -> str:

@@ -59,7 +59,7 @@ class LargeEnough:
     side: int = 200
 
     def __call__(self, pairs: Pairs) -> Mask:
-        return pairs.known_sides().min(1) >= self.side
+        return np.asarray(pairs.known_sides().min(1) >= self.side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class FewTexts:
 
     def __call__(self, pairs: Pairs) -> Mask:
         _, row, counts = np.unique(pairs.pictures, return_inverse=True, return_counts=True)
-        return counts[row] <= self.most
+        return np.asarray(counts[row] <= self.most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class TwoTowers(nn.Module):
     def _encoded(self, encoder: ImageEncoder | TextEncoder, reading: Reading, group: Tensor) -> Encoded:
         vectors, latent, states, mask = reading
         tokens = encoder.project_states(states) if self.tokens else None
-        return Encoded(vectors, group, latent, states, tokens, mask)
+        return Encoded(vectors, group, latent.float(), states.float(), tokens, mask)
 
 
 @dataclass(frozen=True, slots=True)

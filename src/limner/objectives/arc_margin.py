@@ -63,8 +63,9 @@ def arc_margin(cosine: Tensor, positive: Tensor, negative: Tensor, scale: float,
 class ArcMargin:
     """Pictures of one class around a learned centre, classes apart by an angle (card 109).
 
-    Needs vectors and the classes, from 0 to `classes` - 1: `concept`, or the target that is named. For image-to-image search by labels; alone it pulls the
-    pictures away from the texts, which `MultiCaptionArcMargin` beside it prevents. Give the centres a large rate.
+    Needs vectors and the classes, from 0 to `classes` - 1: `concept`, or the target that is named. For image-to-image
+    search by labels; alone it pulls the pictures away from the texts, which `MultiCaptionArcMargin` beside it prevents.
+    Give the centres a large rate.
     """
 
     classes: int

@@ -107,6 +107,6 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         ),
         notes="40 % of the noisy texts are wrong (30 % another scene's, 10 % say nothing) and 10 % have foreign words; "
         "6,000 pairs, not 1.8 billion. Of the rules those on texts; the longest text has 50 words, as ours tell of all "
-        "objects. No label smoothing, AdamW. Picture and words search among 12 recoloured versions of each of 100 scenes "
-        "and those without one object. The multilingual variant is `one_to_k` and `m2_grouping`.",
+        "objects. No label smoothing, AdamW. Picture and words search among 12 recoloured versions of each of 100 "
+        "scenes and those without one object. The multilingual variant is `one_to_k` and `m2_grouping`.",
     )

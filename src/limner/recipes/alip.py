@@ -30,7 +30,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         NoisyScenes(**counts),
         objectives=(raw, synthetic),
         optimiser=Optimiser(rate=1.5e-3, steps={"debug": 4, "tiny": 200, "full": 3000}[scale], warmup=40),
-        sampling=Sampling(Shuffled(192 if scale != "debug" else 16), TextChoice(0), augment=Augment(noise=0.3)),
+        sampling=Sampling(Shuffled(128 if scale != "debug" else 16), TextChoice(0), augment=Augment(noise=0.3)),
         evaluations=(Retrieval(),),
     )
 

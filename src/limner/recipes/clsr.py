@@ -74,8 +74,10 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("a picture is found again under other noise", "image seen again recall@1", "intra-modal"),
             Claim("paraphrases are nearer by the temperature", "paraphrases: cosine", "temperature"),
             Claim("likeness of the wrong pairs does not help", RECALL, "baseline", "permuted", margin=-0.01),
-            Claim("a text's latent is rebuilt from its picture", REBUILT, than="method", than_metric=CHANCE, margin=0.1),
+            Claim(
+                "a text's latent is rebuilt from its picture", REBUILT, than="method", than_metric=CHANCE, margin=0.1
+            ),
         ),
         notes="On pictures instead of sounds. All formulas are reconstructed from the abstract: kappa 0.5, intra-modal "
-        "weight 0.5, reconstruction 0.1 on latents of unit variance. A picture's other view is its map under other noise.",
+        "weight 0.5, reconstruction 0.1 on latents of unit variance. A picture's other view is its map in other noise.",
     )

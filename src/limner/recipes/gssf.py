@@ -59,7 +59,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         },
         claims=(
             Claim("no worse than the cosine on frozen vectors", RECALL, margin=-0.005),
-            Claim("with less than 5 % of a full bilinear's parameters", PARAMETERS, than="full", margin=0.95, lower=True),
+            Claim(
+                "with less than 5 % of a full bilinear's parameters", PARAMETERS, than="full", margin=0.95, lower=True
+            ),
             Claim("no worse than the full bilinear", RECALL, than="full", margin=-0.005),
             Claim("better than the cosine end to end", RECALL, "end to end"),
             Claim("dynamic no worse than static as a reranker", RERANKED, "dynamic", "method", margin=-0.005),
@@ -68,9 +70,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("the diagonal does not", RECALL, "rotation, blocks", "rotation, diagonal", margin=0.03),
             Claim("nor do blocks of the wrong channels", RECALL, "rotation, blocks", "rotation, shuffled", margin=0.03),
         ),
-        notes="Reconstructed: how the diagonal and the blocks are joined, all of the dynamic form. Blocks of 4 channels in "
-        "a random order on photographs. The damage is done to the vectors of drawn scenes. Search among pictures "
-        "of one kind is not covered.",
+        notes="Reconstructed: how the diagonal and the blocks are joined, all of the dynamic form. On photographs blocks of "
+        "4 channels in a random order. The damage is done to the vectors of drawn scenes. Pictures that search pictures "
+        "are not covered.",
     )
 
 

@@ -25,6 +25,7 @@ from limner.nn.two_towers import Towers
 from limner.objectives.contrast import Contrast
 from limner.objectives.feature_matching import Land, See
 from limner.train.batches import Augment, Sampling
+from limner.train.bundling import About
 from limner.train.corpora.everyday import Everyday
 from limner.train.evaluations.retrieval import Retrieval
 from limner.train.experiment import Experiment, Scale, Start
@@ -32,6 +33,21 @@ from limner.train.modifiers.teacher import TargetTeacher
 from limner.train.optimiser import Optimiser
 from limner.train.recipe import Claim, Recipe
 
+ABOUT = About(
+    card="""
+A small two-tower model: pictures and English words as 256 numbers each, compared by cosine. It finds
+everyday photographs (people, dogs, sports, streets, beaches, snow) and simple drawn shapes by short
+descriptions. It is a start: it was trained from scratch on six thousand captioned photographs, knows few
+words beyond theirs, reads no writing, recognises nobody, and cannot count or tell left from right reliably.
+""",
+    training_data="Flickr8k, training split: 6,000 photographs with 5 captions each (Hodosh, Young, Hockenmaier 2013; "
+    "non-commercial research and education). A pool of 7,893 photographs from 13 small public research sets, "
+    "6,002 of them with labels, the others without any text. 4,000 scenes drawn by limner.data.world. Teacher, "
+    "for its features only: MobileNetV2 trained on ImageNet-1k (ONNX model zoo, Apache-2.0).",
+    licence="The weights were trained by this project and are under Apache-2.0. Some of the photographs they were "
+    "trained on are offered for research and education only; whether that binds a use of the weights is for "
+    "the user to judge. For a commercial product, train on your own pairs with the same recipe.",
+)
 DIMENSION = 256
 TEXT = TextTower(192, 3, 6, dropout=0.1)
 SIZE = 112

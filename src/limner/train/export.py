@@ -8,6 +8,7 @@ here: folding would melt norms into convolutions and turn matrices round, and tr
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ from limner.nn.encoders import ImageEncoder, TextEncoder
 OPSET = 18
 HALF = ".half"
 _LARGEST_HALF = 65504
+_EXPECTED = (
+    (torch.jit.TracerWarning, ""),  # sizes that are constants of the model become constants of the graph
+    (DeprecationWarning, ""),  # of this exporter: the other one renames weights and needs two more packages
+    (UserWarning, ".*padding_idx"),  # padding would be trained, if the graph were
+)
 
 
 class _Graph(nn.Module):
@@ -61,18 +67,21 @@ def _export(module: _Graph, example: Tensor, dynamic: dict[int, str], name: str)
     # parts are in evaluation, and PRESERVE exports them so.
     module.training = True
     file = io.BytesIO()
-    torch.onnx.export(
-        module,
-        (example,),
-        file,
-        input_names=[name],
-        output_names=["dense"],
-        dynamic_axes={name: dynamic, "dense": {0: "n"}},
-        opset_version=OPSET,
-        training=torch.onnx.TrainingMode.PRESERVE,
-        do_constant_folding=False,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        for kind, message in _EXPECTED:
+            warnings.filterwarnings("ignore", message, kind)
+        torch.onnx.export(
+            module,
+            (example,),
+            file,
+            input_names=[name],
+            output_names=["dense"],
+            dynamic_axes={name: dynamic, "dense": {0: "n"}},
+            opset_version=OPSET,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+            dynamo=False,
+        )
     return file.getvalue()
 
 

@@ -107,10 +107,14 @@ class Task:
         with self.accelerator.autocast():
             return gather_features(self.encode(batch.second(), model))
 
-    def losses(self, features: Features) -> dict[str, Tensor]:
-        """Each objective's loss, weighted."""
+    def losses(self, features: Features, own: Features | None = None) -> dict[str, Tensor]:
+        """Each objective's loss, weighted; in full precision, as logits of a large scale would be coarse otherwise.
+
+        `own`: the features of this process's part, for objectives that exchange on their own.
+        """
         return {
-            objective.name: objective.weight * objective(features, self._head(objective))
+            objective.name: objective.weight
+            * objective(own if own is not None and _exchanges(objective) else features, self._head(objective))
             for objective in self.objectives
         }
 
@@ -121,12 +125,12 @@ class Task:
         kept: list[Features] = []
 
         def losses(features: Features) -> dict[str, Tensor]:
-            features = gather_features(features).replace(progress=number / self.settings.steps)
+            own = features.replace(progress=number / self.settings.steps)
+            features = own if all(map(_exchanges, self.objectives)) else gather_features(own)
             for modifier in self.modifiers:
                 features = modifier.features(self, batch, features)
             kept.append(features)
-            with self.accelerator.autocast():
-                return self.losses(features)
+            return self.losses(features, own)
 
         def encode(part: Batch) -> Features:
             with self.accelerator.autocast():
@@ -147,6 +151,11 @@ class Task:
     def restore(self, state: Mapping[str, Any]) -> None:
         for name in ("model", "averaged", "heads", "memory", "optimiser"):
             getattr(self, name).load_state_dict(state[name])
+
+
+def _exchanges(objective: Objective) -> bool:
+    """Whether it sends what it needs to the other processes itself (see objectives/blockwise.py)."""
+    return bool(getattr(objective, "across", False))
 
 
 def split(batch: Batch, parts: int) -> list[Batch]:

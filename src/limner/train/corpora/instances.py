@@ -1,4 +1,4 @@
-"""Things in many views: which thing it is, known to whoever labelled the pictures, and coarse captions that many share."""
+"""Things in many views: which thing each picture shows, and coarse captions that many things share."""
 
 from __future__ import annotations
 

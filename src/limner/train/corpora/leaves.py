@@ -30,8 +30,8 @@ class Leaves:
     """Pictures of each class to choose on, and to tell on."""
     permuted: bool = False
     seed: int = 0
-    vocabulary: int = 300
-    context: int = 64
+    vocabulary: int = 500
+    context: int = 112
 
     def load(self, place: Place) -> Corpora:
         new = [concept for concept in range(CONCEPTS) if sum(divmod(concept, len(DISEASES))) % 5 == 0]

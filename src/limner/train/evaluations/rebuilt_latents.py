@@ -27,7 +27,7 @@ class RebuiltLatents:
     @torch.no_grad()
     def __call__(self, trained: Trained) -> Outcome:
         if self.head not in trained.heads:
-            raise InputError(f"rebuilt latents need a model that was trained with LatentReconstruction(name={self.head!r})")
+            raise InputError(f"this needs a model that was trained with LatentReconstruction(name={self.head!r})")
         head = trained.heads[self.head]
         assert isinstance(head, LatentDecoders)
         corpus = trained.corpora.split(self.split)
@@ -35,10 +35,9 @@ class RebuiltLatents:
         distance = torch.cdist(head.image_to_text(images.vectors), head.text_scale(_float(texts.latent)))
         values = ranked(-distance.cpu().numpy(), np.eye(len(corpus), dtype=bool), (Recall(1), Recall(10)))
         found = {f"text latent rebuilt {name}": Measured.of(one) for name, one in values.items()}
-        chance = {
-            f"text latent by chance recall@{cut}": Measured.of(np.full(len(corpus), cut / len(corpus))) for cut in (1, 10)
-        }
-        return {**found, **chance}
+        for cut in (1, 10):
+            found[f"text latent by chance recall@{cut}"] = Measured.of(np.full(len(corpus), cut / len(corpus)))
+        return found
 
 
 def _float(latent: Tensor | None) -> Tensor:

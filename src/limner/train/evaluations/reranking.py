@@ -1,4 +1,4 @@
-"""A similarity that is too costly, or too peculiar, to search with: it puts what the cosine found into another order."""
+"""A similarity that no index serves: it puts what the cosine found into another order."""
 
 from __future__ import annotations
 
