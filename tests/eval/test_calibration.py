@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from limner.core.errors import InputError
-from limner.eval.calibration import fit_logistic
+from limner.eval.calibration import calibration_errors, fit_logistic
 
 
 def normal_scores(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,3 +35,27 @@ def test_the_prior_moves_the_curve_by_its_odds():
 def test_refuses_what_has_no_best_curve(positives, negatives, prior):
     with pytest.raises(InputError):
         fit_logistic(np.array(positives, np.float32), np.array(negatives, np.float32), prior)
+
+
+class TestCalibrationErrors:
+    def test_by_hand(self):
+        # Bin 0.9: mean confidence 0.95, half are right: 0.45. Bin 0.2: 0.25, all right: 0.75. Weighted 2 to 1.
+        confidence = np.array([0.92, 0.98, 0.25], np.float32)
+        errors = calibration_errors(confidence, np.array([True, False, True]), bins=10)
+        assert errors.mean() == pytest.approx((2 * 0.45 + 0.75) / 3)
+
+    def test_what_errs_both_ways_in_one_bin_is_calibrated(self):
+        errors = calibration_errors(np.full(4, 0.5, np.float32), np.array([True, False, True, False]))
+        assert errors.mean() == pytest.approx(0)
+
+    @given(st.integers(0, 2**16), st.integers(1, 40))
+    def test_is_the_weighted_distance_of_bins(self, seed: int, bins: int):
+        rng = np.random.default_rng(seed)
+        confidence, right = rng.random(60).astype(np.float32), rng.random(60) < 0.4
+        confidence[0] = 1.0
+        expected = 0.0
+        for low in range(bins):
+            inside = (confidence * bins >= low) & ((confidence * bins < low + 1) | (low == bins - 1))
+            if inside.any():
+                expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean(dtype=np.float64))
+        assert calibration_errors(confidence, right, bins).mean() == pytest.approx(expected, abs=1e-6)

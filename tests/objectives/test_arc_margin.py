@@ -112,3 +112,13 @@ def test_fewer_captions_by_role():
     features = make_features()
     one = MultiCaptionArcMargin(role="caption")(features)
     torch.testing.assert_close(one, MultiCaptionArcMargin()(features.with_role("caption")))
+
+
+def test_classes_by_the_name_of_a_target():
+    features = make_features().replace(concept=None, targets={"instance": torch.tensor([0, 1, 2, 0, 1, 2])})
+    objective, by_concept = ArcMargin(3, "instance"), ArcMargin(3)
+    head = objective.head(make_model())
+    same = by_concept(features.replace(concept=features.targets["instance"]), head)
+    torch.testing.assert_close(objective(features, head), same)
+    with pytest.raises(InputError, match="target 'thing'"):
+        ArcMargin(3, "thing")(features, head)

@@ -81,6 +81,15 @@ class TestWeights:
         assert raw[1].item() == pytest.approx(expected, rel=1e-5)
         assert torch.equal(of_texts, raw.repeat(2))
 
+    def test_language_consistency_alone_is_the_same_on_both_paths(self):
+        features, means = on_the_circle(), (0.8, 0.6, 0.6)
+        raw, synthetic = (
+            AgreementGates(path, describes=False)(features, head(*means))[0] for path in ("raw", "synthetic")
+        )
+        expected = torch.tensor([1.0, math.exp(2 * (math.cos(1.3) - 0.8)), math.exp(2 * (math.cos(1.3) - 0.8))])
+        torch.testing.assert_close(raw, expected)
+        assert torch.equal(raw, synthetic)
+
     def test_no_gradient_through_weights(self):
         weights, of_texts = AgreementGates("raw")(on_the_circle(), RunningMeans())
         assert not weights.requires_grad

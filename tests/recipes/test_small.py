@@ -1,6 +1,5 @@
 """The recipe of the bundled model, whole, at a size of seconds: data, two stages, export, bundle, card."""
 
-import dataclasses
 import io
 import json
 import tarfile
@@ -13,11 +12,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from limner.core.errors import InputError
 from limner.data.world import render_batch
-from limner.encode.bundle import Bundle
 from limner.encode.onnx import OnnxEncoder
-from limner.recipes.small import Small, make
-from limner.train.task import Optimiser
+from limner.recipes.small import recipe
+from limner.train.bundling import export_run
+from limner.train.runs import Place, Run, measured
+from limner.train.starting import open_run
 
 COUNT = 24
 
@@ -65,19 +66,26 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def tiny(steps: int) -> Small:
-    optimiser = Optimiser(rate=1e-3, steps=steps, warmup=1)
-    return dataclasses.replace(
-        Small(), vocabulary=700, channels=6, scenes=16, words=optimiser, words_batch=16, sight=optimiser, sight_batch=12
-    )
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Run:
+    return measured(recipe("debug").method, 0, Place(tmp_path_factory.mktemp("runs"), data))
 
 
-# Tracing fixes the sizes that are constants of the model, and says so.
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
-def test_the_whole_recipe(data, tmp_path):
-    bundle = Bundle.load(make(tiny(3), data, tmp_path))
-    assert bundle.manifest.name == "small"
-    assert bundle.size < 15e6
+def test_sight_is_taught_by_words_that_stand_still(trained):
+    log = [json.loads(line) for line in (trained.folder / "log.jsonl").read_text().splitlines()]
+    assert {"contrast", "land", "see"} <= log[-1].keys()
+    start = recipe("debug").method.start.experiment
+    before = open_run(trained.folder.parents[1] / start.fingerprint / "seed-0").model
+    after = open_run(trained.folder).model
+    for name, value in before.text.state_dict().items():
+        torch.testing.assert_close(after.text.state_dict()[name], value)
+    assert after.log_scale != before.log_scale
+
+
+def test_a_run_becomes_a_bundle(trained, data, tmp_path):
+    bundle = export_run(trained.folder, tmp_path / "mine", data / "flickr8k")
+    assert bundle.manifest.name == "mine"
+    assert bundle.manifest.recipe.fingerprint == recipe("debug").method.fingerprint
     assert "text-to-image recall@10" in bundle.manifest.metrics
     assert "research" in bundle.card
     encoder = OnnxEncoder(bundle)
@@ -85,7 +93,10 @@ def test_the_whole_recipe(data, tmp_path):
     vectors = encoder.encode("image", prepared)["dense"].values
     assert vectors.shape == (2, 256)
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
-    # The same again takes everything from where it was kept, and ends in the same vectors.
-    again = Bundle.load(make(tiny(3), data, tmp_path))
-    assert again.fingerprint == bundle.fingerprint
-    assert torch.load(tmp_path / "sight" / "checkpoint.pt", weights_only=True)["step"] == 3
+
+
+def test_the_first_stage_reads_no_pictures(trained, data, tmp_path):
+    start = recipe("debug").method.start.experiment
+    measured(start, 0, Place(trained.folder.parents[1], data))
+    with pytest.raises(InputError, match="reads maps of a frozen backbone"):
+        export_run(trained.folder.parents[1] / start.fingerprint / "seed-0", tmp_path / "words", data / "flickr8k")

@@ -71,7 +71,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
 
     measures = (Retrieval(), TrainingPairs(), Arithmetic())
     edited = WithEdits(alt_texts, *((4, 3) if few else ()))
-    rules = Rules((NotRepeated(), CommonWords(), Length(3, 50)))
+    rules = Rules((NotRepeated(), CommonWords(3), Length(3, 50)))
     return Recipe(
         card=17,
         kind="training",

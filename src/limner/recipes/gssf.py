@@ -70,9 +70,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("the diagonal does not", RECALL, "rotation, blocks", "rotation, diagonal", margin=0.03),
             Claim("nor do blocks of the wrong channels", RECALL, "rotation, blocks", "rotation, shuffled", margin=0.03),
         ),
-        notes="Reconstructed: how the diagonal and the blocks are joined, all of the dynamic form. On photographs blocks of "
-        "4 channels in a random order. The damage is done to the vectors of drawn scenes. Pictures that search pictures "
-        "are not covered.",
+        notes="Reconstructed: how the diagonal and the blocks are joined, all of the dynamic form. On photographs, "
+        "blocks of 4 channels in a random order. The damage is done to the vectors of drawn scenes. Pictures that "
+        "search pictures are not covered.",
     )
 
 

@@ -54,7 +54,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         paper="LightCLIP: Learning Multi-Level Interaction for Lightweight Vision-Language Models, 2023, "
         "arXiv 2312.00674",
         arms={
-            "method": baseline.replace(name="lightclip", model=tokens, objectives=(soft, TokenMatching(), MaskedWords())),
+            "method": baseline.replace(
+                name="lightclip", model=tokens, objectives=(soft, TokenMatching(), MaskedWords())
+            ),
             "baseline": baseline,
             "labels": baseline.replace(name="softened labels", objectives=(soft,)),
             "tokens": baseline.replace(name="token matching", model=tokens, objectives=(Contrast(), TokenMatching())),
@@ -69,6 +71,6 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("with masked words, two layers find no less than six", FOUND, arm="words", than=DEEP, margin=-0.01),
             *(Claim(f"costs no more in search: {cost}", cost, margin=-0.5, lower=True) for cost in COSTS),
         ),
-        notes="The procedures of labels and matching are reconstructed. Maps of a frozen backbone instead of a small image "
-        "tower on pixels. The six-layer model is compared without masked words.",
+        notes="The procedures of labels and matching are reconstructed. Maps of a frozen backbone instead of a small "
+        "image tower on pixels. The six-layer model is compared without masked words.",
     )

@@ -83,7 +83,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("the kept positions help short captions", SHORT, than="stretched"),
             Claim("matching components instead of whole vectors helps short captions", SHORT, than="whole"),
         ),
-        notes="Scenes of 1-4 objects, maps of a frozen backbone; 32 positions become 104 (the paper: 77 become 248). Short "
-        "texts are captions of their own: the first of sentences in random order is no summary, as it is in the "
+        notes="Scenes of 1-4 objects, maps of a frozen backbone; 32 positions become 104 (the paper: 77 become 248). "
+        "Short texts are captions of their own: the first of sentences in random order is no summary, as it is in the "
         "paper's data. The facts of twins are patterns and sizes. 16 components of 64 pictures.",
     )

@@ -21,7 +21,7 @@ from limner.recipes.align import scenes
 from limner.train.batches import Augment
 from limner.train.corpora.scenes import Scenes
 from limner.train.corpora.wordings import Wordings
-from limner.train.evaluations.paraphrases import ParaphraseSearch
+from limner.train.evaluations.paraphrases import Paraphrases
 from limner.train.evaluations.place_probe import PlaceProbe
 from limner.train.evaluations.retrieval import Retrieval
 from limner.train.evaluations.scene_search import SceneSearch
@@ -30,7 +30,7 @@ from limner.train.modifiers.queue import FeatureQueue
 from limner.train.modifiers.teacher import EmaTeacher
 from limner.train.recipe import Claim, Recipe
 
-IMAGES, TEXTS = "image-to-image nDCG@10 by scene graph", "text-to-text recall@1 of paraphrases"
+IMAGES, TEXTS = "image-to-image nDCG@10 by scene graph", "paraphrases: success@1"
 ACROSS, SMALL, PLACES = "text-to-image recall@1", "small text-to-image recall@1", "place probe accuracy, shape"
 
 
@@ -44,13 +44,15 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         model=Towers(tokens=True),
         objectives=(cross,),
         optimiser=replace(plain.optimiser, steps={"debug": 4, "tiny": 150, "full": 3000}[scale]),
-        sampling=replace(plain.sampling, sampler=Shuffled(16 if few else 128), views=2, augment=Augment(0.6, noise=0.3)),
+        sampling=replace(
+            plain.sampling, sampler=Shuffled(16 if few else 128), views=2, augment=Augment(0.6, noise=0.3)
+        ),
         modifiers=(EmaTeacher(), FeatureQueue(64 if few else 1024)),
         evaluations=(
             Retrieval(roles=("caption",)),
             Retrieval(roles=("small",), name="small"),
             SceneSearch(),
-            ParaphraseSearch(),
+            Paraphrases(),
             PlaceProbe(),
         ),
     )
@@ -77,7 +79,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("the local loss adds to what is known of places", PLACES, than="intra"),
             Claim("with 30 % mismatched pairs, recall is higher", ACROSS, arm="noisy", than="noisy baseline"),
         ),
-        notes="Maps of a frozen backbone, 4,000 pictures, queue of 1,024. Without the paper's matching and masked words, "
-        "which its re-ranking needs. Crops and noise on maps make the two views of a picture; the two of a text are "
-        "with dropout and without, as the teacher has none.",
+        notes="Maps of a frozen backbone, 4,000 pictures, queue of 1,024. Without the paper's matching and masked "
+        "words, which its re-ranking needs. Crops and noise on maps make the two views of a picture; those of a text "
+        "are with dropout and without, as the teacher has none.",
     )

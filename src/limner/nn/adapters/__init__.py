@@ -6,8 +6,9 @@
     LayerNorms     gains of the norms, and all biases           yes
     SideNetwork    a network beside a frozen trunk              yes; no gradient through the trunk
     Projectors     projectors on top of frozen towers           nearly
+    LongerTexts    everything but the first positions           yes, for short texts; room for longer ones
 
-Afterwards only the adapter's own parameters ask for a gradient, what is frozen behaves as it does in
+Afterwards only these parameters ask for a gradient, what is frozen behaves as it does in
 evaluation (no dropout, norms of batches stand still), and the model is used, stored and exported as before.
 Load weights before attaching: it may rename them.
 """

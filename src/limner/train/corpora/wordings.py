@@ -1,4 +1,4 @@
-"""Drawn scenes with what paraphrases and small things are measured on: captions that never say left or right."""
+"""Captions of drawn scenes that stay true when the picture is mirrored, and some about small things."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limner.data.corpus import Text
-from limner.data.world import Scene, caption_rng, describe, mismatch, paraphrases, say
+from limner.data.world import Scene, caption_rng, describe, mismatch, say
 from limner.data.world.captions import Style
 from limner.data.world.facts import Exists, kind_of
 from limner.data.world.worlds import ATTRIBUTES
@@ -14,11 +14,10 @@ from limner.data.world.worlds import ATTRIBUTES
 
 @dataclass(frozen=True, slots=True)
 class Wordings:
-    """The texts of a scene, by role; all stay true when the picture is mirrored:
+    """The texts of a scene, by role:
 
-        caption        one of each of these `styles`
-        first, second  not in training: the same facts about all objects, in two wordings
-        small          not in training: a small object with all its attributes, where there is one
+        caption    one of each of these `styles`, none of which says left or right
+        small      not in training: a small object with all its attributes, where there is one
 
     Of the training pictures a share `mismatched` has the captions of others.
     """
@@ -35,8 +34,6 @@ class Wordings:
         texts = [Text(describe(scene, rng, style).text) for style in self.styles]
         if train:
             return texts
-        one, two = paraphrases(scene, rng)
-        texts += [Text(one.text, "first"), Text(two.text, "second")]
         for position, thing in enumerate(scene.objects):
             if thing.size == "small":
                 said = say([Exists(kind_of(thing, *ATTRIBUTES))], scene, voice=rng.getrandbits(32))

@@ -10,6 +10,9 @@ from limner.core.errors import InputError
 from limner.train.outcome import Measured, Outcome
 from limner.train.trained import Trained
 
+TIE = 1e-6
+"""Scores so near to one another are equal: the same words in another order are summed with other errors."""
+
 
 @dataclass(frozen=True, slots=True)
 class TwoWay:
@@ -35,4 +38,6 @@ class TwoWay:
             trained.scores(images, trained.encode_texts([by_role[row][role] for row in rows]))[own, own]
             for role in (self.right, self.wrong)
         )
-        return {f"{self.right} over {self.wrong} accuracy": Measured.of((right > wrong) + 0.5 * (right == wrong))}
+        tie = np.abs(right - wrong) <= TIE
+        values = np.where(tie, 0.5, right > wrong)
+        return {f"{self.right} over {self.wrong} accuracy": Measured.of(values)}
