@@ -64,8 +64,8 @@ LOSSES = """\
 <!-- Written by docs/generate.py from the objectives' own docstrings: do not edit. -->
 # Which loss for which data
 
-Each objective is one file of `limner.objectives`. What it reads is in its docstring under "Needs"; a batch that lacks it
-gets an error that says so.
+Each objective is one file of `limner.objectives`. What it reads is in its docstring under "Needs"; a batch that lacks
+it gets an error that says so.
 """
 
 
@@ -82,7 +82,9 @@ def losses_page() -> str:
             if inspect.isclass(kind) and kind.__module__ == module.__name__ and _is_objective(kind)
         ]
         if names:
-            parts.append(f"## {', '.join(names)}\n\n`objectives/{found.name}.py`\n\n```text\n{inspect.getdoc(module)}\n```\n")
+            parts.append(
+                f"## {', '.join(names)}\n\n`objectives/{found.name}.py`\n\n```text\n{inspect.getdoc(module)}\n```\n"
+            )
     return "\n".join(parts)
 
 

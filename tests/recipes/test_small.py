@@ -67,23 +67,24 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(data, tmp_path_factory) -> Run:
-    return measured(recipe("debug").method, 0, Place(tmp_path_factory.mktemp("runs"), data))
+def stages(data, tmp_path_factory) -> tuple[Run, Run]:
+    """Words and sight."""
+    place, method = Place(tmp_path_factory.mktemp("runs"), data), recipe("debug").method
+    return measured(method.start.experiment, 0, place), measured(method, 0, place)
 
 
-def test_sight_is_taught_by_words_that_stand_still(trained):
-    log = [json.loads(line) for line in (trained.folder / "log.jsonl").read_text().splitlines()]
+def test_sight_is_taught_by_words_that_stand_still(stages):
+    words, sight = stages
+    log = [json.loads(line) for line in (sight.folder / "log.jsonl").read_text().splitlines()]
     assert {"contrast", "land", "see"} <= log[-1].keys()
-    start = recipe("debug").method.start.experiment
-    before = open_run(trained.folder.parents[1] / start.fingerprint / "seed-0").model
-    after = open_run(trained.folder).model
+    before, after = open_run(words.folder).model, open_run(sight.folder).model
     for name, value in before.text.state_dict().items():
         torch.testing.assert_close(after.text.state_dict()[name], value)
     assert after.log_scale != before.log_scale
 
 
-def test_a_run_becomes_a_bundle(trained, data, tmp_path):
-    bundle = export_run(trained.folder, tmp_path / "mine", data / "flickr8k")
+def test_a_run_becomes_a_bundle(stages, data, tmp_path):
+    bundle = export_run(stages[1].folder, tmp_path / "mine", data / "flickr8k")
     assert bundle.manifest.name == "mine"
     assert bundle.manifest.recipe.fingerprint == recipe("debug").method.fingerprint
     assert "text-to-image recall@10" in bundle.manifest.metrics
@@ -95,8 +96,6 @@ def test_a_run_becomes_a_bundle(trained, data, tmp_path):
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
 
 
-def test_the_first_stage_reads_no_pictures(trained, data, tmp_path):
-    start = recipe("debug").method.start.experiment
-    measured(start, 0, Place(trained.folder.parents[1], data))
+def test_the_first_stage_reads_no_pictures(stages, data, tmp_path):
     with pytest.raises(InputError, match="reads maps of a frozen backbone"):
-        export_run(trained.folder.parents[1] / start.fingerprint / "seed-0", tmp_path / "words", data / "flickr8k")
+        export_run(stages[0].folder, tmp_path / "words", data / "flickr8k")

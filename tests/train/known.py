@@ -43,9 +43,8 @@ def known(
     dimension = test.images.shape[-1]
     torch.manual_seed(0)
     text = TextEncoder(TextTower(16, 1, 2, 0.0).build(tokenizer.vocabulary_size, CONTEXT), 16, dimension)
-    model = TwoTowers(
-        Stored(dimension), text, (similarity or Cosine()).build(dimension), dimension, tokens=False
-    ).eval()
+    part = (similarity or Cosine()).build(dimension)
+    model = TwoTowers(Stored(dimension), text, part, dimension, tokens=False).eval()
     corpora = Corpora(train or test, test, test)
     return Trained(model, nn.ModuleDict(), nn.ModuleDict(), tokenizer, corpora, 0, tmp_path)
 

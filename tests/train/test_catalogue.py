@@ -15,7 +15,9 @@ def test_a_hyphen_is_an_underscore():
     assert recipe_module("deep-boosting") is recipe_module("deep_boosting")
 
 
-@pytest.mark.parametrize(("name", "hint"), [("alignn", "did you mean align"), ("quite different", "limner recipe list")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("alignn", "did you mean align"), ("quite different", "limner recipe list")]
+)
 def test_an_unknown_name_gets_a_hint(name, hint):
     with pytest.raises(InputError, match=hint):
         find_recipe(name, "debug")

@@ -57,7 +57,7 @@ def test_what_cannot_be_written_down_is_refused():
         ("objectives.0.weight=2.5", lambda experiment: experiment.objectives[0].weight, 2.5),
         ("half=True", lambda experiment: experiment.half, True),
         ("name=mine", lambda experiment: experiment.name, "mine"),
-        ("sampling.texts.roles=[\"long\"]", lambda experiment: experiment.sampling.texts.roles, ("long",)),
+        ('sampling.texts.roles=["long"]', lambda experiment: experiment.sampling.texts.roles, ("long",)),
     ],
 )
 def test_set(change, get, value):

@@ -21,9 +21,7 @@ CLAIM = Claim("it finds more", METRIC)
 def outcomes(mean: float, seeds: int = 3, *, spread: float = 0.0, start: int = 0) -> list[dict[str, Measured]]:
     """Of 200 questions in clusters of two; `start` decides which questions are hard, `spread` how seeds differ."""
     hard = np.random.default_rng(start).random(200)
-    return [
-        {METRIC: Measured.of(hard < mean + spread * (seed - 1), np.arange(200) // 2)} for seed in range(seeds)
-    ]
+    return [{METRIC: Measured.of(hard < mean + spread * (seed - 1), np.arange(200) // 2)} for seed in range(seeds)]
 
 
 def test_a_real_difference_holds():

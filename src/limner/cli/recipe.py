@@ -82,7 +82,9 @@ def list_recipes(json: JsonOption = False) -> None:
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(metavar="RECIPE", help="A name of limner recipe list, or a .py file.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="RECIPE", help="A name of limner recipe list, or a .py file.")],
+) -> None:
     """Print what a method is, its arms and claims, and the files behind it."""
     from limner.train import results
     from limner.train.catalogue import find_recipe, recipe_module

@@ -32,7 +32,8 @@ def reproduce(
     from limner.cli.training import checked_scale, run_line
     from limner.train import results
     from limner.train.catalogue import find_recipe
-    from limner.train.reproduce import reproduce as run, row
+    from limner.train.reproduce import reproduce as run
+    from limner.train.reproduce import row
     from limner.train.runs import Place
 
     found = find_recipe(recipe, checked_scale(scale))

@@ -39,8 +39,8 @@ def train(
     """
     from limner.cli.training import checked_scale, place_for, run_line
     from limner.train.catalogue import find_recipe
-    from limner.train.settings import changed
     from limner.train.runs import measured
+    from limner.train.settings import changed
 
     experiment = changed(find_recipe(recipe, checked_scale(scale)).method, changes or [])
     with run_line() as report:

@@ -62,9 +62,7 @@ def run_line() -> Iterator[Callable[[str, Report], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    with Progress(
-        BarColumn(24), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-    ) as bar:
+    with Progress(BarColumn(24), TextColumn("{task.description}"), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("preparing data ...", total=None)
         yield lambda name, report: bar.update(
             task, completed=report.step, total=report.steps, description=run_text(name, report)

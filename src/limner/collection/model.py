@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limner.collection.ledger import Ledger
-from limner.core.types import Dense, Representations, Floats
+from limner.core.types import Dense, Floats, Representations
 from limner.encode.bundle import Bundle, bundled_models, find_bundle
 from limner.encode.onnx import OnnxEncoder
 from limner.index.catalogue import Catalogue

@@ -106,7 +106,9 @@ class Features:
         if role not in self.roles:
             raise InputError(f"the batch has no texts of role {role!r}; it has: {', '.join(sorted(self.roles))}")
         kept = self.roles[role]
-        inner = {name: getattr(self, name) and getattr(self, name).with_role(role) for name in ("view", "teacher", "partner")}
+        inner = {
+            name: getattr(self, name) and getattr(self, name).with_role(role) for name in ("view", "teacher", "partner")
+        }
         return dataclasses.replace(
             self,
             text=self.text.take(kept),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from limner.core.errors import BundleError, InputError
 from limner.core.runtime import cpu_count
-from limner.core.types import Dense, Representations, Integers, Modality, Representation, Space, Sparse, Tokens
+from limner.core.types import Dense, Integers, Modality, Representation, Representations, Space, Sparse, Tokens
 from limner.encode.bundle import Bundle
 from limner.encode.manifest import ImageInput, TextInput
 from limner.encode.preprocess import prepare_picture

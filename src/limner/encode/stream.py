@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder
 from limner.core.runtime import cpu_count
-from limner.core.types import Representations, Modality
+from limner.core.types import Modality, Representations
 
 ItemT = TypeVar("ItemT")
 Found = TypeVar("Found")

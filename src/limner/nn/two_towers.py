@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from limner.core.features import Encoded
 from limner.nn.blocks.similarity import Cosine, SimilarityPart
-from limner.nn.heads.join import Join
 from limner.nn.encoders import ImageEncoder, Reading, TextEncoder, read_in_buckets
+from limner.nn.heads.join import Join
 from limner.nn.towers.map_transformer import MapTower
 from limner.nn.towers.text_transformer import TextTower
 

@@ -44,7 +44,7 @@ class Permuted:
 
 
 def recipe(scale: Scale = "tiny") -> Recipe:
-    baseline = scenes(scale).replace(evaluations=(Retrieval(), Paraphrases(), SeenAgain()))
+    baseline = scenes(scale).replace(evaluations=(Retrieval(), Paraphrases("short"), SeenAgain(3.0)))
     tempered, rebuilding = Contrast(temperature=SemanticTemperature()), LatentReconstruction()
     tidy = IntraModal(keys="view", weight=0.5)
     twice = replace(baseline.sampling, views=2)

@@ -180,9 +180,7 @@ class Batches:
             view,
         )
 
-    def _groups(
-        self, owner: Tensor, numbers: Tensor, concept: Tensor | None, pictures: int
-    ) -> tuple[Tensor, Tensor]:
+    def _groups(self, owner: Tensor, numbers: Tensor, concept: Tensor | None, pictures: int) -> tuple[Tensor, Tensor]:
         if self.sampling.positives == "concept":
             assert concept is not None
             return concept, concept[owner]

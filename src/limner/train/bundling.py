@@ -141,7 +141,9 @@ def _compare(built: Built, graphs: dict[str, bytes], encoder: OnnxEncoder, datas
         if not difference <= AGREEMENT:
             raise LimnerError(f"{name}: differs from torch by {difference:.2g}, {AGREEMENT:g} is allowed")
     kept = {name for graph in graphs.values() for name in weights_of(graph)}
-    towers = [name for name in built.model.state_dict() if name.startswith(("image.", "text.")) and not is_counter(name)]
+    towers = [
+        name for name in built.model.state_dict() if name.startswith(("image.", "text.")) and not is_counter(name)
+    ]
     if lost := [name for name in towers if name not in kept]:
         raise LimnerError(f"the graphs lack the weight {lost[0]}, so that training could not go on from the bundle")
 

@@ -33,7 +33,9 @@ def recipe_module(name: str) -> ModuleType:
     names = recipe_names()
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
-        raise InputError(f"no recipe {name!r}" + (f"; did you mean {near[0]}?" if near else "; see: limner recipe list"))
+        raise InputError(
+            f"no recipe {name!r}" + (f"; did you mean {near[0]}?" if near else "; see: limner recipe list")
+        )
     for point in entry_points(group=PACKAGE):
         if point.name == name:
             return importlib.import_module(point.value)

@@ -119,7 +119,7 @@ def _fields(record: Any, whole: bool) -> dict[str, Any]:
 
 
 def as_plain(value: Any, whole: bool) -> Any:
-    """Settings as JSON has them: a dataclass is an object whose class's name stands at the key "". Raises InputError."""
+    """Settings as JSON has them: a dataclass is an object with its class's name at the key "". Raises InputError."""
     if isinstance(value, Experiment):  # inside another one: as a start, a teacher, a backbone
         return value.fingerprint
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -130,7 +130,9 @@ def as_plain(value: Any, whole: bool) -> Any:
         return {str(name): as_plain(one, whole) for name, one in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    raise InputError(f"{value!r}: an experiment is made of dataclasses and plain values, so that it can be written down")
+    raise InputError(
+        f"{value!r}: an experiment is made of dataclasses and plain values, so that it can be written down"
+    )
 
 
 def _differing(one: Any, other: Any, path: str = "") -> str:

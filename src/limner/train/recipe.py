@@ -21,7 +21,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """"On `metric`, `arm` is higher than `than` by more than `margin`": one line of the card's "works when".
+    """ "On `metric`, `arm` is higher than `than` by more than `margin`": one line of the card's "works when".
 
     A negative margin says "loses no more than". `lower`: of this metric less is better.
     """

@@ -65,9 +65,15 @@ def page(rows: Mapping[str, Any]) -> str:
     seeds = max((len(row["seeds"]) for row in rows.values()), default=3)
     lines = [HEAD.format(seeds=seeds), "| method | card | status | what it must show |", "|---|---|---|---|"]
     for name, row in rows.items():
-        lines.append(f"| [{name}](#{name.replace('_', '-')}) | {row['card']:03d} | {row['status']} | {row['claims'][0]['says']} |")
+        anchor, says = name.replace("_", "-"), row["claims"][0]["says"]
+        lines.append(f"| [{anchor}](#{anchor}) | {row['card']:03d} | {row['status']} | {says} |")
     for name, row in rows.items():
-        lines += ["", f"## {name.replace('_', '-')}", "", f"`{row['command']}` · seeds {', '.join(map(str, row['seeds']))}"]
+        lines += [
+            "",
+            f"## {name.replace('_', '-')}",
+            "",
+            f"`{row['command']}` · seeds {', '.join(map(str, row['seeds']))}",
+        ]
         if facts := ", ".join(f"{key} {row[key]}" for key in ("minutes", "commit") if key in row):
             lines[-1] += f" · {facts}"
         lines += ["", "| claim | metric | values | difference (interval) | verdict |", "|---|---|---|---|---|"]

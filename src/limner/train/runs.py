@@ -49,7 +49,9 @@ class Place:
     def dataset(self, name: str) -> Path:
         """Raises InputError where it is not there."""
         if self.data is None:
-            raise InputError(f"this needs the data set {name}: say where it is, --data FOLDER (the one that holds {name}/)")
+            raise InputError(
+                f"this needs the data set {name}: say where it is, --data FOLDER (the one that holds {name}/)"
+            )
         if not (self.data / name).exists():
             raise InputError(f"{self.data} holds no {name}/: give the folder that does with --data")
         return self.data / name
@@ -143,12 +145,10 @@ def _built(experiment: Experiment, seed: int, place: Place, corpora: Corpora, fo
         torch.manual_seed(seed)
     else:
         before = train(start.experiment, seed, place) if start else None
-        tokenizer = before.tokenizer if before else _tokenizer(experiment, corpora, folder)
+        tokenizer = before.tokenizer if before else tokenizer_of(experiment, corpora, folder)
         torch.manual_seed(seed)
         shape = see(torch.from_numpy(np.array(corpora.train.images[:1])), experiment.sampling.size).shape[1:]
-        architecture = Architecture(
-            experiment.model, tuple(shape), tokenizer.vocabulary_size, tokenizer.context_length
-        )
+        architecture = Architecture(experiment.model, tuple(shape), tokenizer.vocabulary_size, tokenizer.context_length)
         built = Built(architecture.build(), architecture, tokenizer)
         if start and before:
             for part in start.parts:
@@ -161,7 +161,7 @@ def _built(experiment: Experiment, seed: int, place: Place, corpora: Corpora, fo
     return Built(built.model, architecture, with_room(built.tokenizer, built.model))
 
 
-def _tokenizer(experiment: Experiment, corpora: Corpora, folder: Path) -> Tokenizer:
+def tokenizer_of(experiment: Experiment, corpora: Corpora, folder: Path) -> Tokenizer:
     """Learnt from the training texts alone."""
     path = folder / "tokenizer.json"
     if not path.exists():

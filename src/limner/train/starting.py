@@ -44,7 +44,9 @@ class FromBundle:
         """Raises BundleError where the bundle is not the one that the experiment was made for."""
         bundle = Bundle.load(find_bundle(self.model))
         if bundle.fingerprint != self.fingerprint:
-            raise BundleError(f"{bundle.path}: is not the bundle that the experiment begins at, {self.fingerprint[:12]}")
+            raise BundleError(
+                f"{bundle.path}: is not the bundle that the experiment begins at, {self.fingerprint[:12]}"
+            )
         return _open(bundle)
 
 
@@ -93,7 +95,9 @@ def write_run(built: Built, folder: Path) -> None:
 def open_run(folder: Path) -> Built:
     """The averaged weights of a finished run, in evaluation mode. Raises InputError where the folder is none."""
     if not (folder / OUTCOME).exists():
-        raise InputError(f"{folder}: is not the folder of a finished run (no {OUTCOME}): give the one limner train named")
+        raise InputError(
+            f"{folder}: is not the folder of a finished run (no {OUTCOME}): give the one limner train named"
+        )
     architecture = Architecture.from_json(json.loads((folder / ARCHITECTURE).read_text()))
     model = architecture.build().eval()
     model.load_state_dict(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["averaged"])

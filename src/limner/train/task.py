@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -119,7 +120,8 @@ class Task:
         }
 
     def _head(self, objective: Objective) -> nn.Module | None:
-        return self.heads[objective.name] if objective.name in self.heads else None
+        name = objective.name  # a ModuleDict has no get
+        return self.heads[name] if name in self.heads else None  # noqa: SIM401
 
     def _backward(self, number: int, batch: Batch) -> tuple[Mapping[str, Tensor], Features]:
         kept: list[Features] = []
@@ -161,7 +163,7 @@ def _exchanges(objective: Objective) -> bool:
 def split(batch: Batch, parts: int) -> list[Batch]:
     """Into `parts` of nearly equal numbers of pictures, none empty."""
     edges = [round(part * len(batch) / parts) for part in range(parts + 1)]
-    return [batch.part(start, end) for start, end in zip(edges, edges[1:], strict=False) if end > start]
+    return [batch.part(start, end) for start, end in pairwise(edges) if end > start]
 
 
 def _nothing(model: TwoTowers, batch: Batch) -> Encoded:

@@ -1,8 +1,8 @@
 """Flickr8k for training: 6,000 photographs with five captions each, 1,000 to choose on, 1,000 to tell on.
 
-    images="maps"     what a frozen ImageNet backbone sees, computed once (cards 7, 29, 91, 113 train on such)
-    images="pooled"   the mean of each map: one vector a photograph, for models that train in seconds
-    images="pixels"   the photographs, decoded once
+images="maps"     what a frozen ImageNet backbone sees, computed once (cards 7, 29, 91, 113 train on such)
+images="pooled"   the mean of each map: one vector a photograph, for models that train in seconds
+images="pixels"   the photographs, decoded once
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Flickr8k:
         counts = {"train": self.pictures, "val": self.tested, "test": self.tested}
         datasets = {split: open_dataset(folder, split).first_images(count) for split, count in counts.items()}
         cache = place.cache / f"flickr8k-{self.pictures}-{self.tested}"  # type: ignore[attr-defined]
-        arrays = [
-            cached_pictures(dataset.items, cache / f"{split}.npy", WIDE) for split, dataset in datasets.items()
-        ]
+        arrays = [cached_pictures(dataset.items, cache / f"{split}.npy", WIDE) for split, dataset in datasets.items()]
         if self.images != "pixels":
             backbone = place.dataset("teachers") / "imagenet-backbone.onnx"  # type: ignore[attr-defined]
             arrays = cached_maps(arrays, backbone, cache / f"maps-{self.channels}", self.channels)
@@ -48,7 +46,9 @@ class Flickr8k:
             arrays = [array.mean(1, dtype=np.float32, keepdims=True) for array in arrays]
         return Corpora(
             *(
-                Corpus(f"flickr8k {split}", np.asarray(array), [[Text(text) for text in item.texts] for item in data.items])
+                Corpus(
+                    f"flickr8k {split}", np.asarray(array), [[Text(text) for text in item.texts] for item in data.items]
+                )
                 for (split, data), array in zip(datasets.items(), arrays, strict=True)
             )
         )

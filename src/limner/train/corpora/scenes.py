@@ -23,7 +23,7 @@ class SceneTexts(Protocol):
     """Settings of what is said about scenes."""
 
     def write(self, scenes: Sequence[Scene], first: int, seed: int, *, train: bool) -> list[list[Text]]:
-        """Texts of each scene; `first` is the number of scenes[0] in the sequence `seed`. Noise is for training only."""
+        """Texts of each scene; `first` is the number of scenes[0] in the sequence `seed`. Noise is for `train` only."""
         ...
 
 
@@ -63,7 +63,10 @@ class Scenes:
         counts = (self.scenes, self.tested, self.tested)
         names = ("train", "validation", "test")
         return Corpora(
-            *(self.corpus(name, int(start), count, place) for name, start, count in zip(names, starts, counts, strict=True))
+            *(
+                self.corpus(name, int(start), count, place)
+                for name, start, count in zip(names, starts, counts, strict=True)
+            )
         )
 
     def corpus(self, name: str, start: int, count: int, place: Place) -> Corpus:

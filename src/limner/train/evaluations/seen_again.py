@@ -17,7 +17,7 @@ from limner.train.trained import Trained
 class SeenAgain:
     """Each picture of a split searches all of them, both under noise of their own; maps of a frozen backbone only."""
 
-    noise: float = 1.0
+    noise: float
     """Standard deviation of what is added to a map's values (of unit variance)."""
     split: str = "test"
 

@@ -23,4 +23,3 @@ class Unfreeze(Quiet):
             if re.search(self.pattern, name):
                 parameter.requires_grad_(free)
         return batch
-

@@ -1,0 +1,120 @@
+"""Pairs of one's own, or any captioned pictures: whatever `limner evaluate` opens, decoded once.
+
+    Pairs          the pictures
+    StoredStates   what the image tower of a bundle says of each of their places, computed once: for training what
+                   stands behind a frozen tower, a hundred times faster
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from limner.core.errors import InputError
+from limner.data.corpus import Corpora, Corpus, Text
+from limner.data.datasets import Dataset, open_dataset
+from limner.train.augment import whole
+from limner.train.batches import see_pictures
+from limner.train.cache import cached_array, cached_pictures
+from limner.train.runs import Place
+from limner.train.starting import FromBundle
+
+WIDE = 160
+"""Side of the cached pictures."""
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The data's own splits train, val and test; without any, by a hash of each picture's id (8 : 1 : 1)."""
+
+    path: str
+    """A data set by the name of its folder, or the absolute path of one's own pairs."""
+    fingerprint: str = ""
+    """Of one's own pairs, so that an experiment says what it was trained on."""
+    pictures: int = 0
+    """The first so many of the training split; 0: all."""
+    tested: int = 0
+    """The first so many of validation and test; 0: all."""
+    vocabulary: int = 4000
+    context: int = 64
+
+    @classmethod
+    def own(cls, path: Path) -> Pairs:
+        """Raises SourceError where nothing can be read there."""
+        return cls(str(path.absolute()), open_dataset(path, "train").fingerprint)
+
+    def load(self, place: Place) -> Corpora:
+        """Raises InputError where the pairs are others than when the experiment was made, PictureError for a picture
+        that does not open."""
+        path = Path(self.path) if Path(self.path).is_absolute() else place.dataset(self.path)
+        whole = open_dataset(path, "train")
+        if self.fingerprint not in ("", whole.fingerprint):
+            raise InputError(f"{path}: the pairs have changed since the experiment was made: start it again")
+        sets = [_first(whole, self.pictures), *(_first(open_dataset(path, part), self.tested) for part in ("val", "test"))]
+        names = ("train", "validation", "test")
+        return Corpora(*(_corpus(f"{whole.name} {name}", one, place) for name, one in zip(names, sets, strict=True)))
+
+
+def _first(dataset: Dataset, count: int) -> Dataset:
+    return dataset.first_images(count) if count else dataset
+
+
+def _corpus(name: str, dataset: Dataset, place: Place) -> Corpus:
+    uris = hashlib.sha256("\n".join(f"{item.uri} {item.stamp}" for item in dataset.items).encode()).hexdigest()[:16]
+    pictures = cached_pictures(dataset.items, place.cache / f"pairs-{WIDE}-{uris}.npy", WIDE)
+    return Corpus(name, pictures, [[Text(text) for text in item.texts] for item in dataset.items])
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStates:
+    """For an image tower that is frozen and does without its trunk where it is given states (a ProjectedTower).
+
+    The pictures are seen whole and alike each time: no crops, no colours.
+    """
+
+    pairs: Pairs
+    start: FromBundle
+
+    @property
+    def vocabulary(self) -> int:
+        return self.pairs.vocabulary
+
+    @property
+    def context(self) -> int:
+        return self.pairs.context
+
+    def load(self, place: Place) -> Corpora:
+        corpora = self.pairs.load(place)
+        parts = (corpora.train, corpora.validation, corpora.test)
+        return Corpora(*(corpus.replace(images=self._states(corpus, place)) for corpus in parts))
+
+    def _states(self, corpus: Corpus, place: Place) -> npt.NDArray[Any]:
+        """(n, t, width) float16."""
+        pictures = hashlib.sha256(np.ascontiguousarray(corpus.images).data).hexdigest()[:16]
+
+        @torch.no_grad()
+        def make() -> npt.NDArray[Any]:
+            built = self.start.open()
+            tower, size = built.model.image.tower.eval(), built.architecture.shape[-1]
+            parts = []
+            for start in range(0, len(corpus), _BATCH):
+                part = torch.from_numpy(np.array(corpus.images[start : start + _BATCH]))
+                parts.append(tower(see_pictures(part, whole(len(part)), size)).half().numpy())
+            return np.concatenate(parts)
+
+        return cached_array(make, place.cache / f"states-{self.start.fingerprint[:12]}-{pictures}.npy")
+
+
+def with_pairs(data: Pairs | StoredStates, own: Pairs) -> Pairs | StoredStates:
+    """The same settings over other pairs."""
+    if isinstance(data, StoredStates):
+        return dataclasses.replace(data, pairs=own)
+    return own
