@@ -7,17 +7,17 @@ A run that is finished is never done again: recipes that share a baseline share 
 
 from __future__ import annotations
 
-import functools
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from filelock import FileLock
 
 from limner.core.errors import InputError
 from limner.data.corpus import Corpora
@@ -25,10 +25,10 @@ from limner.encode.tokenizer import Tokenizer, train_tokenizer
 from limner.train.architecture import Architecture
 from limner.train.batches import Batches
 from limner.train.curves import plot_curves
-from limner.train.experiment import Data, Evaluation, Experiment
+from limner.train.experiment import Data, Experiment
 from limner.train.loop import Report, fit
 from limner.train.outcome import Outcome, load, save
-from limner.train.starting import Built, FromBundle, with_room, write_run
+from limner.train.starting import OUTCOME, Built, FromBundle, with_room, write_run
 from limner.train.task import Task
 from limner.train.trained import Trained, see
 
@@ -61,7 +61,11 @@ def train(experiment: Experiment, seed: int, place: Place) -> Trained:
     """Train, or go on, or read what was trained before."""
     folder = run_folder(experiment, seed, place)
     folder.mkdir(parents=True, exist_ok=True)
-    seed += experiment.seed_offset
+    with _alone(folder, "training"):
+        return _train(experiment, seed + experiment.seed_offset, place, folder)
+
+
+def _train(experiment: Experiment, seed: int, place: Place, folder: Path) -> Trained:
     corpora = _corpora(experiment.data, place)
     built = _built(experiment, seed, place, corpora, folder)
     told = folder / "experiment.json"
@@ -97,39 +101,45 @@ class Run:
 def measured(experiment: Experiment, seed: int, place: Place) -> Run:
     """What the experiment's evaluations give, trained first where it is not yet; kept beside the run."""
     folder = run_folder(experiment, seed, place)
-    known: Outcome = {}
-    record: dict[str, Any] = {}
-    if (folder / "outcome.json").exists():
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder, "measuring"):
+        _measure(experiment, seed, place, folder)
         known, record = load(folder)
-    wanted = {_key(evaluation): evaluation for evaluation in experiment.evaluations}
+    return Run(known, folder, record["seconds"])
+
+
+def _measure(experiment: Experiment, seed: int, place: Place, folder: Path) -> None:
+    """Put into the folder what is still missing there."""
+    known, record = load(folder) if (folder / OUTCOME).exists() else ({}, {})
     done = set(record.get("evaluations", ()))
-    if missing := {key: evaluation for key, evaluation in wanted.items() if key not in done}:
-        began = time.perf_counter()
-        trained = train(experiment, seed, place)
-        seconds = record.get("seconds", 0) + time.perf_counter() - began
-        known = dict(known)
-        for evaluation in missing.values():
-            known.update(evaluation(trained))
+    missing = [evaluation for evaluation in experiment.evaluations if repr(evaluation) not in done]
+    if done and not missing:
+        return
+    began = time.perf_counter()
+    trained = train(experiment, seed, place)
+    if PartialState().is_main_process:
+        for evaluation in missing:
+            known = {**known, **evaluation(trained)}
         record = {
             "name": experiment.name,
             "seed": seed,
-            "seconds": round(seconds, 1),
+            "seconds": round(record.get("seconds", 0) + time.perf_counter() - began, 1),
             "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
-            "evaluations": sorted(done | missing.keys()),
+            "evaluations": sorted(done | {repr(evaluation) for evaluation in missing}),
         }
         save(known, record, folder)
-    return Run(known, folder, record["seconds"])
+    PartialState().wait_for_everyone()
+
+
+def _alone(folder: Path, what: str) -> FileLock:
+    """Two commands that need the same run: the second waits. The processes of one run do not wait for one another."""
+    return FileLock(folder / f"{what}-{os.environ.get('RANK', '0')}.lock")
 
 
 def run_folder(experiment: Experiment, seed: int, place: Place) -> Path:
     return place.runs / experiment.fingerprint / f"seed-{seed}"
 
 
-def _key(evaluation: Evaluation) -> str:
-    return repr(evaluation)
-
-
-@functools.lru_cache(maxsize=2)
 def _corpora(data: Data, place: Place) -> Corpora:
     """Loaded once for the seeds and arms that share them."""
     return data.load(place)
