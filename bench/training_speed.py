@@ -74,7 +74,6 @@ def ours(folder: Path, steps: int, precision: str) -> None:
     """Train in this process; the log tells the speed."""
     import numpy as np
     import torch
-    from accelerate import Accelerator
 
     from limner.data.corpus import Corpus, Text
     from limner.data.sources import open_source
@@ -98,8 +97,8 @@ def ours(folder: Path, steps: int, precision: str) -> None:
     tokenizer = train_tokenizer(titles.values(), 1000, WORDS + 32)
     towers = Towers(PatchTower(16, WIDTH, DEPTH, HEADS), TextTower(WIDTH, DEPTH, HEADS, dropout=0.0), DIMENSION)
     model = towers.build((3, SIZE, SIZE), VOCABULARY, WORDS + 32)
-    accelerator = Accelerator(cpu=True, mixed_precision="bf16" if precision == "amp_bf16" else "no")
-    task = Task(model, [Contrast()], Optimiser(rate=1e-3, steps=steps, warmup=10), accelerator=accelerator)
+    optimiser = Optimiser(rate=1e-3, steps=steps, warmup=10)
+    task = Task(model, [Contrast()], optimiser, half=precision == "amp_bf16")
     batches = Batches(corpus, tokenizer, Sampling(augment=Augment(least=0.9)), seed=0)
     torch.set_num_threads(2)
     fit(task, batches, folder / f"run-{time.time_ns()}", seed=0, log_every=max(1, steps // 4), report=_tell)

@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     model = EXPERIMENT.model.build(corpora.train.images.shape[1:], tokenizer.vocabulary_size, tokenizer.context_length)
     accelerator = Accelerator(cpu=True)
     task = Task(model, EXPERIMENT.objectives, EXPERIMENT.optimiser, accelerator=accelerator)
-    fit(task, Batches(corpora.train, tokenizer, EXPERIMENT.sampling, seed=0), folder, seed=0, log_every=4)
+    fit(task, Batches(corpora.train, tokenizer, EXPERIMENT.sampling, seed=0), folder, seed=0, log_every=1)
     save_file(task.model.state_dict(), folder / f"weights-{accelerator.process_index}.safetensors")
     print(f"process {accelerator.process_index} of {accelerator.num_processes}")
 

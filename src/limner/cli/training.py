@@ -32,6 +32,7 @@ def place_for(
 ) -> tuple[Place, Experiment]:
     """The folder with data sets goes to the place, one's own pairs into the experiment."""
     from limner.core.errors import InputError
+    from limner.train.corpora.pairs import Pairs, named_set, onto
     from limner.train.runs import Place
 
     runs = runs.expanduser()
@@ -40,7 +41,10 @@ def place_for(
     data = data.expanduser()
     if not data.exists():
         raise InputError(f"--data {data}: not there")
-    return Place(runs, data, report), experiment
+    name = named_set(experiment)
+    if data.is_dir() and (name is None or (data / name).is_dir()):
+        return Place(runs, data, report), experiment
+    return Place(runs, None, report), onto(experiment, Pairs.own(data))
 
 
 def run_text(name: str, report: Report) -> str:

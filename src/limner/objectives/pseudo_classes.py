@@ -75,6 +75,20 @@ def borrow(doubtful: Tensor, clean: Tensor, threshold: float = 0.5) -> tuple[Ten
     return best.indices, best.values * (best.values >= threshold)
 
 
+def set_aside(features: Features, clean: Tensor) -> Features:
+    """Doubtful pictures and their captions belong to nobody: they are wrong for all, and nothing is right for them.
+
+    `clean` (n,) bool of the pictures.
+    """
+    image, text = features.image, features.text
+    nobody = min(int(image.group.min()), int(text.group.min())) - 1
+    of_text = text.group.masked_fill(~clean[features.owner], nobody - 1)
+    return features.replace(
+        image=dataclasses.replace(image, group=image.group.masked_fill(~clean, nobody)),
+        text=dataclasses.replace(text, group=of_text),
+    )
+
+
 def with_borrowed(features: Features, clean: Tensor, probabilities: Tensor, threshold: float = 0.5) -> Features:
     """Doubtful pictures belong to the caption that they borrow; their own captions then belong to no picture.
 
@@ -82,20 +96,15 @@ def with_borrowed(features: Features, clean: Tensor, probabilities: Tensor, thre
     two are never each other's negatives, and gets as targets "confidence" the cosine that `borrow` gives; clean
     pictures keep theirs, or 1. Of a batch without a clean pair all pictures are left without a caption.
     """
-    doubtful = ~clean
-    image, text = features.image, features.text
-    nobody = min(int(image.group.min()), int(text.group.min())) - 1
-    group = image.group.masked_fill(doubtful, nobody)
+    doubtful, aside = ~clean, set_aside(features, clean)
+    group = aside.image.group.clone()
     trust = features.targets.get("confidence", torch.ones_like(probabilities[:, 0])).clone()
     if clean.any() and doubtful.any():
         lender, similarity = borrow(probabilities[doubtful], probabilities[clean], threshold)
-        group[doubtful] = image.group[clean][lender]
+        group[doubtful] = group[clean][lender]
         trust[doubtful] = similarity.to(trust.dtype)
-    of_text = text.group.masked_fill(doubtful[features.owner], nobody - 1)
-    return features.replace(
-        image=dataclasses.replace(image, group=group),
-        text=dataclasses.replace(text, group=of_text),
-        targets={**features.targets, "confidence": trust},
+    return aside.replace(
+        image=dataclasses.replace(aside.image, group=group), targets={**features.targets, "confidence": trust}
     )
 
 

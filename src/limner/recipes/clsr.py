@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from limner.core.features import Features
+from limner.data.samplers import Shuffled
 from limner.objectives.contrast import Contrast, PairTemperature
 from limner.objectives.intra_modal import IntraModal
 from limner.objectives.latent_reconstruction import LatentReconstruction
@@ -44,7 +45,12 @@ class Permuted:
 
 
 def recipe(scale: Scale = "tiny") -> Recipe:
-    baseline = scenes(scale).replace(evaluations=(Retrieval(), Paraphrases("short"), SeenAgain(3.0)))
+    plain = scenes(scale)
+    baseline = plain.replace(
+        name="infonce-scenes-128",
+        sampling=replace(plain.sampling, sampler=Shuffled(128 if scale != "debug" else 16)),
+        evaluations=(Retrieval(), Paraphrases("short"), SeenAgain(3.0)),
+    )
     tempered, rebuilding = Contrast(temperature=SemanticTemperature()), LatentReconstruction()
     tidy = IntraModal(keys="view", weight=0.5)
     twice = replace(baseline.sampling, views=2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from limner.data.samplers import Shuffled
 from limner.nn.blocks.similarity import Cosine, Dynamic, FullBilinear, SimilarityPart, StaticBilinear
 from limner.nn.towers.spoiled import Damage, SpoiledTowers
 from limner.recipes.align import photographs, scenes
@@ -85,5 +86,6 @@ def on_frozen(
         name=name,
         model=replace(start.model, similarity=similarity),
         optimiser=Optimiser(rate, {"debug": 4, "tiny": 100, "full": 1000}[scale], warmup=10, rates=still),
+        sampling=replace(start.sampling, sampler=Shuffled(128 if scale != "debug" else 16)),
         start=Start(start, ("image", "text")),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from limner.data.samplers import Shuffled, TextChoice
+from limner.nn.towers.map_transformer import MapTower
 from limner.nn.two_towers import Towers
 from limner.objectives.arc_margin import ArcMargin, MultiCaptionArcMargin
 from limner.objectives.contrast import Contrast
@@ -28,13 +29,13 @@ AGAIN, WORDS = "image-to-image mAP by instance", "text-to-image mAP"
 def recipe(scale: Scale = "tiny") -> Recipe:
     data = Instances() if scale != "debug" else Instances(16, 4, 8)
     sampling = Sampling(
-        Shuffled(256 if scale != "debug" else 16), TextChoice(1), positives="concept", augment=Augment(noise=0.3)
+        Shuffled(128 if scale != "debug" else 16), TextChoice(1), positives="concept", augment=Augment(noise=0.3)
     )
-    steps = {"debug": 4, "tiny": 150, "full": 2000}[scale]
+    steps = {"debug": 4, "tiny": 200, "full": 2000}[scale]
     start = Experiment(
         "captions-instances",
         data,
-        Towers(),
+        Towers(MapTower(96)),
         optimiser=Optimiser(rate=1.5e-3, steps=steps),
         sampling=sampling,
         evaluations=(ImageSearch("instance"), Retrieval(roles=("coarse",), relevance="concept")),

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from limner.data.samplers import Shuffled, TextChoice
 from limner.data.world import WORLD_A
+from limner.nn.towers.map_transformer import MapTower
 from limner.nn.two_towers import Towers
 from limner.objectives.cluster_discrimination import ClusterDiscrimination, Kind
 from limner.recipes.align import scenes
@@ -78,12 +79,12 @@ def discriminating(
     return Experiment(
         name,
         Clustered(replace(features.data, world=replace(WORLD_A, most=most)), features, clusters, labels),
-        Towers(),
+        Towers(MapTower(96)),
         objectives=(ClusterDiscrimination(clusters, kind, rate=rate),),
         optimiser=Optimiser(
-            rate=1.5e-3, steps={"debug": 4, "tiny": 200, "full": 3000}[scale], rates=((r"^clusters\.", 5.0),)
+            rate=1.5e-3, steps={"debug": 4, "tiny": 400, "full": 6000}[scale], rates=((r"^clusters\.", 5.0),)
         ),
-        sampling=Sampling(Shuffled(256 if not debug else 16), texts=WORDLESS, augment=Augment(noise=0.3)),
+        sampling=Sampling(Shuffled(128 if not debug else 16), texts=WORDLESS, augment=Augment(noise=0.3)),
         evaluations=(ImageSearch("objects", objects=several), LinearProbe(objects=several)),
     )
 
@@ -94,6 +95,7 @@ def locked(name: str, start: Experiment, scale: Scale) -> Experiment:
     return plain.replace(
         name=name,
         data=start.data,
+        model=start.model,
         optimiser=replace(plain.optimiser, rates=((r"^image\.", 0.0),)),
         start=Start(start, ("image",)),
     )

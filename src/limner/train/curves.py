@@ -9,10 +9,10 @@ SKIPPED = {"step", "pictures_a_second", "collapsed"}
 
 
 def plot_curves(log: Path, path: Path) -> None:
-    """One small plot for each number of log.jsonl over the steps."""
+    """One small plot for each number of log.jsonl over the steps; none for a run of no steps."""
     from matplotlib.figure import Figure
 
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     names = list(dict.fromkeys(name for row in rows for name in row if name not in SKIPPED))
     if not names:
         return

@@ -63,6 +63,11 @@ class Recipe:
     def method(self) -> Experiment:
         return self.arms["method"]
 
+    def arm(self, name: str) -> Experiment:
+        if name not in self.arms:
+            raise InputError(f"no arm {name!r}; the recipe has: {', '.join(self.arms)}")
+        return self.arms[name]
+
     def own_components(self) -> list[Path]:
         """The files of the method's parts that its baseline does without."""
         common = self.arms["baseline"].components()

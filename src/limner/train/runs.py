@@ -78,8 +78,9 @@ def _train(experiment: Experiment, seed: int, place: Place, folder: Path) -> Tra
         experiment.objectives,
         experiment.optimiser,
         modifiers=experiment.modifiers,
-        accelerator=_accelerator(experiment),
+        accelerator=Accelerator(cpu=not torch.cuda.is_available()),
         chunks=experiment.chunks,
+        half=experiment.half,
         trained_model=lambda other: train(other, seed, place).model,
     )
     batches = Batches(corpora.train, built.tokenizer, experiment.sampling, seed=seed)
@@ -178,8 +179,3 @@ def tokenizer_of(experiment: Experiment, corpora: Corpora, folder: Path) -> Toke
         texts = [text.text for texts in corpora.train.texts for text in texts]
         path.write_bytes(train_tokenizer(texts, experiment.data.vocabulary, experiment.data.context).to_json())
     return Tokenizer.load(path, experiment.data.context)
-
-
-def _accelerator(experiment: Experiment) -> Accelerator:
-    cpu = not torch.cuda.is_available()
-    return Accelerator(cpu=cpu, mixed_precision="bf16" if experiment.half else "no")

@@ -37,9 +37,10 @@ class Task:
         modifiers: Sequence[Modifier] = (),
         accelerator: Accelerator | None = None,
         chunks: int = 1,
+        half: bool = False,
         trained_model: Callable[[Any], TwoTowers] | None = None,
     ) -> None:
-        self.accelerator = accelerator or Accelerator(cpu=True)
+        self.accelerator, self.half = accelerator or Accelerator(cpu=True), half
         self.device = self.accelerator.device
         self.model, self.objectives, self.modifiers, self.chunks = model.to(self.device), objectives, modifiers, chunks
         heads = {objective.name: objective.head(model) for objective in objectives}
@@ -74,6 +75,13 @@ class Task:
             lost = collapsed(features.image.vectors @ features.text.vectors.T)
         return {name: loss.item() for name, loss in losses.items()} | {"collapsed": float(lost)}
 
+    def autocast(self) -> torch.autocast:
+        """bfloat16 where that is safe, if the task is run in half precision.
+
+        Not accelerate's own: it knows one precision for all tasks of a process.
+        """
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
+
     def trained(self) -> list[nn.Parameter]:
         return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
 
@@ -105,7 +113,7 @@ class Task:
     @torch.no_grad()
     def answer(self, batch: Batch, model: TwoTowers) -> Features:
         """What another model makes of the batch (of its second view, where it has one), without gradient."""
-        with self.accelerator.autocast():
+        with self.autocast():
             return gather_features(self.encode(batch.second(), model))
 
     def losses(self, features: Features, own: Features | None = None) -> dict[str, Tensor]:
@@ -135,7 +143,7 @@ class Task:
             return self.losses(features, own)
 
         def encode(part: Batch) -> Features:
-            with self.accelerator.autocast():
+            with self.autocast():
                 return self.encode(part)
 
         backward = self.accelerator.backward

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from limner.nn.adapters.freezing import FrozenTower, encoders, freeze
 from limner.nn.encoders import TextEncoder
+from limner.nn.towers.map_transformer import MapTransformer
 from limner.nn.two_towers import TwoTowers
 
 
@@ -27,11 +28,19 @@ class TokenProjector(nn.Module):
 
 
 class ProjectedTower(FrozenTower):
-    """A frozen tower with a projector on each of its states."""
+    """A frozen tower with a projector on each of its states.
+
+    States (n, t, width) that a trunk which reads pictures gave before are taken as they are.
+    """
 
     def __init__(self, trunk: nn.Module, width: int) -> None:
         super().__init__(trunk)
         self.projector = TokenProjector(width)
+
+    def read(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor | None]:
+        if x.ndim == 3 and not isinstance(self.trunk, MapTransformer):
+            return [], x, None
+        return super().read(x)
 
     def change(self, hidden: list[Tensor], states: Tensor, mask: Tensor | None) -> Tensor:
         return self.projector(states)

@@ -20,14 +20,18 @@ import torch
 from limner.core.errors import InputError
 from limner.data.corpus import Corpora, Corpus, Text
 from limner.data.datasets import Dataset, open_dataset
+from limner.data.samplers import Shuffled
 from limner.train.augment import whole
 from limner.train.batches import see_pictures
 from limner.train.cache import cached_array, cached_pictures
+from limner.train.experiment import Experiment
 from limner.train.runs import Place
 from limner.train.starting import FromBundle
 
 WIDE = 160
 """Side of the cached pictures."""
+PASSES, LEAST_STEPS = 4, 40
+"""How long to train on pairs of which nothing else is known."""
 _BATCH = 64
 
 
@@ -50,6 +54,10 @@ class Pairs:
     def own(cls, path: Path) -> Pairs:
         """Raises SourceError where nothing can be read there."""
         return cls(str(path.absolute()), open_dataset(path, "train").fingerprint)
+
+    def count(self) -> int:
+        """Pictures to train on, of one's own pairs."""
+        return len(_first(open_dataset(self.path, "train"), self.pictures).items)
 
     def load(self, place: Place) -> Corpora:
         """Raises InputError where the pairs are others than when the experiment was made, PictureError for a picture
@@ -113,8 +121,27 @@ class StoredStates:
         return cached_array(make, place.cache / f"states-{self.start.fingerprint[:12]}-{pictures}.npy")
 
 
-def with_pairs(data: Pairs | StoredStates, own: Pairs) -> Pairs | StoredStates:
-    """The same settings over other pairs."""
-    if isinstance(data, StoredStates):
-        return dataclasses.replace(data, pairs=own)
-    return own
+def named_set(experiment: Experiment) -> str | None:
+    """The data set whose place pairs of one's own may take; None where the experiment does not train on pairs."""
+    data = experiment.data.pairs if isinstance(experiment.data, StoredStates) else experiment.data
+    return data.path if isinstance(data, Pairs) else None
+
+
+def onto(experiment: Experiment, pairs: Pairs) -> Experiment:
+    """The experiment on other pairs: PASSES over them, but LEAST_STEPS at least.
+
+    Raises InputError where it does not train on pairs.
+    """
+    data = experiment.data
+    if not isinstance(data, Pairs | StoredStates):
+        raise InputError(
+            f"{experiment.name} trains on {type(data).__name__} alone: give --data the folder that holds its data sets, "
+            "or train your own pairs with: limner train finetune --data PAIRS"
+        )
+    plan, sampler = experiment.optimiser, experiment.sampling.sampler
+    assert isinstance(sampler, Shuffled)
+    steps = max(LEAST_STEPS, PASSES * pairs.count() // sampler.size)
+    return experiment.replace(
+        data=dataclasses.replace(data, pairs=pairs) if isinstance(data, StoredStates) else pairs,
+        optimiser=dataclasses.replace(plan, steps=steps, warmup=min(plan.warmup, steps // 5)),
+    )

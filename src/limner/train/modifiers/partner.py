@@ -21,6 +21,6 @@ class Partner(Quiet):
             raise InputError("a partner needs a model with a second network: Twins in place of Towers")
 
     def features(self, task: Task, batch: Batch, features: Features) -> Features:
-        with task.accelerator.autocast():
+        with task.autocast():
             second = gather_features(task.encode(batch, task.model.partner))
         return features.replace(partner=second.replace(progress=features.progress))
