@@ -34,7 +34,7 @@ def test_debug(name: str, runs: Path):
 def test_it_says_what_it_is(name: str):
     module, recipe = recipe_module(name), find_recipe(name, "tiny")
     assert ": " in title(module)
-    assert 1 <= recipe.card <= 121
+    assert 0 <= recipe.card <= 121  # 0: none of the published ones
     assert recipe.paper
     assert len(recipe.seeds) >= 3
     assert all(claim.says for claim in recipe.claims)
