@@ -36,10 +36,13 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for name in arguments.arms:
         for count in arguments.pairs:
-            experiment = onto(arms[name], dataclasses.replace(pairs, pictures=count))
+            some = dataclasses.replace(pairs, pictures=count)
+            experiment = onto(arms[name], some)
             runs = [measured(experiment, seed, place) for seed in range(arguments.seeds)]
-            rows.append(row(name, count, experiment, runs, before))
-            print("{arm:<12} {pairs:>6} pairs  {steps:>4} steps  {recall:.4f}  {gain:+.4f} {interval}".format(**rows[-1]))
+            rows.append(row(name, some.count(), experiment, runs, before))
+            print(
+                "{arm:<12} {pairs:>6} pairs  {steps:>4} steps  {recall:.4f}  {gain:+.4f} {interval}".format(**rows[-1])
+            )
     arguments.arms, arguments.pairs = " ".join(arguments.arms), " ".join(map(str, arguments.pairs))
     arguments.data = arguments.data.name
     del arguments.runs

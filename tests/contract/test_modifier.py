@@ -19,6 +19,8 @@ from limner.nn.two_towers import Towers
 from limner.objectives.contrast import Contrast
 from limner.train.batches import Batches
 from limner.train.modifiers.freezing import Unfreeze
+from limner.train.modifiers.noisy_pairs import NoisyPairs
+from limner.train.modifiers.partner import Partner
 from limner.train.modifiers.queue import FeatureQueue
 from limner.train.modifiers.teacher import EmaTeacher, TargetTeacher, TrainedTeacher
 from limner.train.modifiers.turns import Turns
@@ -27,12 +29,13 @@ from limner.train.task import Task
 SETTINGS = {
     "TrainedTeacher": lambda: (TrainedTeacher(toy_experiment()),),
     "TargetTeacher": lambda: (TargetTeacher(toy_experiment()),),
+    "NoisyPairs": lambda: (Partner(), NoisyPairs(64)),
     "Turns": lambda: (Turns(("caption",)),),
     "FeatureQueue": lambda: (EmaTeacher(), FeatureQueue(24)),
     "Unfreeze": lambda: (Unfreeze("^image", 0.5),),
 }
 """What a modifier needs besides itself, or to be made at all."""
-MODELS = {"Partner": Twins(toy_experiment().model)}
+MODELS = dict.fromkeys(("Partner", "NoisyPairs"), Twins(toy_experiment().model))
 
 
 def kinds() -> list[type]:
@@ -84,4 +87,4 @@ def test_contract(kind: type) -> None:
     torch.manual_seed(7)
     assert other.step(3, batches(3)) == one
     for name, value in task.memory.state_dict().items():
-        assert torch.equal(value, other.memory.state_dict()[name]), name
+        torch.testing.assert_close(value, other.memory.state_dict()[name], rtol=0, atol=0, equal_nan=True, msg=name)

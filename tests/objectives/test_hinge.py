@@ -16,6 +16,7 @@ from limner.objectives.hinge import (
     RankingHinge,
     SemiHard,
     collapsed,
+    pair_hinges,
     ranking_hinge,
     soft_margin,
 )
@@ -44,6 +45,13 @@ def test_three_pairs_by_hand(negatives, to_texts, to_pictures):
     assert texts.item() == pytest.approx(to_texts, abs=1e-6)
     assert pictures.item() == pytest.approx(to_pictures, abs=1e-6)
     assert both.item() == pytest.approx(2 * to_texts + 3 * to_pictures, abs=1e-6)
+
+
+def test_the_loss_of_each_pair_by_hand():
+    assert pair_hinges(SCORES, PAIRS, 0.2, Hardest()).tolist() == pytest.approx([0.1, 0.6, 0.1], abs=1e-6)
+    several = torch.tensor([[True, True, False], [False, False, True]])
+    assert pair_hinges(SCORES[:2], several, 0.2, All(), to_pictures=0).shape == (3,)
+    assert pair_hinges(SCORES, torch.zeros_like(PAIRS), 0.2, All()).shape == (0,)
 
 
 def test_semi_hard_takes_the_highest_below_the_pair():

@@ -1,7 +1,8 @@
-"""Started by torchrun in two processes, a training gives the losses and weights of one process."""
+"""In two processes, as torchrun and accelerate launch start them, a training gives the losses and weights of one."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,21 +15,31 @@ from train.launched import main
 SCRIPT = Path(__file__).with_name("launched.py")
 
 
+def launch(folder: Path) -> list[str]:
+    """Two processes with the environment that torchrun gives them; what each printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"PYTHONPATH": str(SCRIPT.parents[1]), "GLOO_SOCKET_IFNAME": "lo", "WORLD_SIZE": "2"}
+    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(folder)],
+            env=os.environ | common | {"RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    told = [process.communicate(timeout=200)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    return told
+
+
 def test_two_processes_train_as_one(tmp_path):
     (tmp_path / "two").mkdir()
-    environment = os.environ | {
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-        "OMP_NUM_THREADS": "1",
-        "GLOO_SOCKET_IFNAME": "lo",
-    }
-    rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
-    launch = ["-m", "torch.distributed.run", "--nproc-per-node=2", *rendezvous]
-    done = subprocess.run(
-        [sys.executable, *launch, str(SCRIPT), str(tmp_path / "two")], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "process 1 of 2" in done.stdout
-
+    assert "process 1 of 2" in launch(tmp_path / "two")[1]
     main(tmp_path / "one")
     logs = [
         [json.loads(line)["contrast"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]

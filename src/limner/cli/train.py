@@ -44,8 +44,8 @@ def train(
 
     A run that was stopped goes on; one that is finished is only told again.
     """
-    from limner.core.errors import InputError
     from limner.cli.training import checked_scale, place_for, run_line
+    from limner.core.errors import InputError
     from limner.train.catalogue import find_recipe
     from limner.train.runs import measured
     from limner.train.settings import changed

@@ -62,5 +62,7 @@ class See:
         if maps is None or states is None:
             raise InputError(f"to see what a backbone sees needs states and the target {self.target!r} in the data")
         if maps.shape[1] != states.shape[1]:
-            raise InputError(f"the tower has {states.shape[1]} places, {self.target!r} {maps.shape[1]}: they must agree")
+            raise InputError(
+                f"the tower has {states.shape[1]} places, {self.target!r} {maps.shape[1]}: they must agree"
+            )
         return feature_matching(head(states), maps)

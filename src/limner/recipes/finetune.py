@@ -42,7 +42,9 @@ def tuned(scale: Scale) -> Experiment:
     architecture = Architecture.from_json(Bundle.load(find_bundle(BEGIN)).manifest.architecture or {})
     return Experiment(
         "finetune",
-        {"debug": Pairs(PAIRS, pictures=24, tested=12), "tiny": Pairs(PAIRS, pictures=400), "full": Pairs(PAIRS)}[scale],
+        {"debug": Pairs(PAIRS, pictures=24, tested=12), "tiny": Pairs(PAIRS, pictures=400), "full": Pairs(PAIRS)}[
+            scale
+        ],
         architecture.towers,
         optimiser=Optimiser(
             rate=3e-4,

@@ -79,7 +79,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("so do convolutions", ORDER, "order: convolution", "order: bag", margin=0.15),
         ),
         notes="Flickr8k through the pooled maps of a frozen ImageNet backbone, 256 numbers a photograph. The paper's "
-        " own sequence module is not known; ours is convolutions over the words. Word order is judged on drawn "
+        "own sequence module is not known; ours is convolutions over the words. Word order is judged on drawn "
         "scenes of two shapes; a bag of words gives both texts the same score, so it is right half of the time. The "
         "log of each run tells in how many steps all similarities were the same (collapsed).",
     )

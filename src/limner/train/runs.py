@@ -87,8 +87,16 @@ def _train(experiment: Experiment, seed: int, place: Place, folder: Path) -> Tra
     fit(task, batches, folder, seed=seed, report=lambda report: place.report(experiment.name, report))
     if task.accelerator.is_main_process:
         plot_curves(folder / "log.jsonl", folder / "curves.png")
-    size = experiment.sampling.size
-    return Trained(task.averaged, task.heads.eval(), task.memory.eval(), built.tokenizer, corpora, size, folder)
+    return Trained(
+        task.averaged,
+        task.heads.eval(),
+        task.memory.eval(),
+        built.tokenizer,
+        corpora,
+        experiment.sampling.size,
+        folder,
+        other=lambda other: train(other, seed, place),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ class Trained:
     size: int
     """Side that the image tower reads (see Sampling.size)."""
     folder: Path
+    other: Callable[[Any], Trained] | None = None
+    """(experiment) -> that one, trained with this run's seed: for evaluations that look at several models."""
 
     @property
     def device(self) -> torch.device:

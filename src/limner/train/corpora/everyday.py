@@ -66,7 +66,9 @@ class Everyday:
         backbone = place.dataset("teachers") / "imagenet-backbone.onnx"
         maps = cached_maps(pictures, backbone, cache / f"maps-{self.channels}", self.channels)
         texts = [
-            _captions(train) + _labels(place)[: len(pool)] + [[Text(one) for one in some] for some in self._draw(16)[1]],
+            _captions(train)
+            + _labels(place)[: len(pool)]
+            + [[Text(one) for one in some] for some in self._draw(16)[1]],
             *map(_captions, held_out),
         ]
         names = ("everyday train", "flickr8k validation", "flickr8k test")

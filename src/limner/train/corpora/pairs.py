@@ -1,8 +1,8 @@
 """Pairs of one's own, or any captioned pictures: whatever `limner evaluate` opens, decoded once.
 
-    Pairs          the pictures
-    StoredStates   what the image tower of a bundle says of each of their places, computed once: for training what
-                   stands behind a frozen tower, a hundred times faster
+Pairs          the pictures
+StoredStates   what the image tower of a bundle says of each of their places, computed once: for training what
+               stands behind a frozen tower, a hundred times faster
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ class Pairs:
         whole = open_dataset(path, "train")
         if self.fingerprint not in ("", whole.fingerprint):
             raise InputError(f"{path}: the pairs have changed since the experiment was made: start it again")
-        sets = [_first(whole, self.pictures), *(_first(open_dataset(path, part), self.tested) for part in ("val", "test"))]
+        sets = [
+            _first(whole, self.pictures),
+            *(_first(open_dataset(path, part), self.tested) for part in ("val", "test")),
+        ]
         names = ("train", "validation", "test")
         return Corpora(*(_corpus(f"{whole.name} {name}", one, place) for name, one in zip(names, sets, strict=True)))
 

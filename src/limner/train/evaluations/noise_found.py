@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from limner.core.types import Integers
 from limner.data.corpus import Text
 from limner.eval.metrics.base import Doubles
-from limner.objectives.pseudo_classes import borrow, effective_classes
+from limner.objectives.pseudo_classes import effective_classes
 from limner.train.outcome import Measured, Outcome
 from limner.train.trained import Trained
 
@@ -46,7 +47,8 @@ class NoiseFound:
         right_texts = [corpus.texts[row] for row in np.argsort(sources)]
         borrower, lender, drawn = _lent(bank, judgement.clean, wrong)
         for name, of in (("borrowed", lender), ("drawn", drawn)):
-            shared = _shared_words([corpus.texts[row] for row in of], [right_texts[row] for row in borrower])
+            given = [corpus.texts[row] if row >= 0 else () for row in of]
+            shared = _shared_words(given, [right_texts[row] for row in borrower])
             outcome[f"right words in the {name} caption"] = Measured.of(shared)
         return outcome
 
@@ -60,28 +62,35 @@ def _area(doubt: Tensor, wrong: np.ndarray) -> Measured:
 
 
 def _lent(bank: Tensor, clean: Tensor, wrong: np.ndarray) -> tuple[Integers, Integers, Integers]:
-    """Doubted pictures of mismatched pairs, who lends to them, and a clean one at random; in batches, as in training."""
+    """Pictures of mismatched pairs, who would lend to them, and a clean one at random; in batches, as in training.
+
+    -1 where a batch has nobody who could lend.
+    """
     rng = np.random.default_rng(0)
     found: list[tuple[Integers, Integers, Integers]] = []
+    mismatched = torch.from_numpy(wrong)
     for rows in torch.from_numpy(rng.permutation(len(bank))).split(BATCH):
-        asking, giving = rows[~clean[rows] & torch.from_numpy(wrong)[rows]], rows[clean[rows]]
-        if len(asking) and len(giving):
-            lender = giving[borrow(bank[asking], bank[giving])[0]]
-            found.append((asking.numpy(), lender.numpy(), rng.choice(giving.numpy(), len(asking))))
-    none = np.zeros(0, np.int64)
-    return tuple(map(np.concatenate, zip(*found, strict=True))) if found else (none, none, none)  # type: ignore[return-value]
+        asking, giving = rows[mismatched[rows]], rows[clean.cpu()[rows]]
+        if not len(asking) or not len(giving):
+            found.append((asking.numpy(), np.full(len(asking), -1), np.full(len(asking), -1)))
+            continue
+        alike = F.normalize(bank[asking], dim=-1) @ F.normalize(bank[giving], dim=-1).T
+        alike[asking[:, None] == giving[None, :]] = -1  # believed although wrong: it cannot lend to itself
+        lender = giving[alike.argmax(1).cpu()]
+        found.append((asking.numpy(), lender.numpy(), rng.choice(giving.numpy(), len(asking))))
+    borrower, lender, drawn = (np.concatenate(part) for part in zip(*found, strict=True))
+    return borrower, lender, drawn
 
 
 def _shared_words(given: Sequence[Sequence[Text]], right: Sequence[Sequence[Text]]) -> Doubles:
-    """For each picture the share of the words of the first text given that are in its right ones."""
+    """For each picture the share of the words of the first text given that are in its right ones; 0 for no text."""
     counts = Counter(word for texts in right for text in texts for word in _words(text))
     frequent = {word for word, _ in counts.most_common(FREQUENT)}
-    shares = [0.0]  # of nobody
-    for texts, own in zip(given, right, strict=True):
-        words = _words(texts[0]) - frequent
-        known = set().union(*(_words(text) for text in own))
-        shares.append(len(words & known) / max(1, len(words)))
-    return np.array(shares[1:] or shares)
+    shares = np.zeros(len(given))
+    for place, (texts, own) in enumerate(zip(given, right, strict=True)):
+        words = _words(texts[0]) - frequent if texts else set()
+        shares[place] = len(words & {word for text in own for word in _words(text)}) / max(1, len(words))
+    return shares
 
 
 def _words(text: Text) -> set[str]:
