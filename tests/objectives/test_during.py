@@ -27,7 +27,10 @@ def test_from_its_beginning_to_before_its_end(progress, on):
 
 
 def test_two_after_one_another_cover_the_training():
-    pair = (During(RankingHinge(negatives=All(), margin=2.5), until=0.4), During(RankingHinge(negatives=Hardest()), 0.4))
+    pair = (
+        During(RankingHinge(negatives=All(), margin=2.5), until=0.4),
+        During(RankingHinge(negatives=Hardest()), 0.4),
+    )
     for progress, of in ((0.0, 0), (0.39, 0), (0.4, 1), (1.0, 1)):
         features = make_features(progress=progress)
         losses = [objective(features, None).item() for objective in pair]

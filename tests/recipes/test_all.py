@@ -1,5 +1,6 @@
 """Every recipe runs at debug size, from its data to its judged claims."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_debug(name: str, runs: Path):
-    recipe = find_recipe(name, "debug")
+    recipe = replace(find_recipe(name, "debug"), seeds=(0,))
     if not DATA.is_dir() and "flickr8k" in str([arm.to_json() for arm in recipe.arms.values()]).lower():
         pytest.skip("needs the photographs of Flickr8k, which are not part of the repository")
     done = reproduce(recipe, Place(runs, DATA if DATA.is_dir() else None))

@@ -30,7 +30,9 @@ def test_no_text_where_two_are_of_one_shape_and_no_wrong_text_to_train_on():
     texts = Ordered().write(SCENES, 0, 5, train=True)
     assert {len(some) for some in texts} == {0, 1}
     assert all(text.role == "caption" for some in texts for text in some)
-    alike = [some for scene, some in zip(SCENES, texts, strict=True) if len({thing.shape for thing in scene.objects}) < 2]
+    alike = [
+        some for scene, some in zip(SCENES, texts, strict=True) if len({thing.shape for thing in scene.objects}) < 2
+    ]
     assert alike
     assert not any(alike)
     assert Ordered().write([scene_at(0, index) for index in range(40)], 0, 0, train=True).count([]) > 10

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from train.fixed import fixed
 from train.known import vectors_of
-from torch import Tensor, nn
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded

@@ -33,8 +33,8 @@ def test_the_nearest_class_wins():
 
 
 def test_a_class_is_the_mean_of_its_texts():
-    # "one cat" alone would lose its picture to the dog's text, the mean of both does not.
-    far = {"a cat": (1, 0), "one cat": (0, 1), "a dog": (-0.3, 1), "fur": (1, 0)}
+    # "a cat" alone is farther from the last picture than the dog is; the mean of both cats is nearer.
+    far = {"a cat": (1, 0), "one cat": (0, 1), "a dog": (-0.2, 1), "fur": (1, 0)}
     outcome = ZeroShot(roles=("label",))(fixed(corpora(), far))
     assert list(outcome["zero-shot accuracy"].values) == [1, 1, 1, 0]
 

@@ -61,7 +61,7 @@ def _gram(space: Doubles, unbiased: bool) -> Doubles:
         return gram
     np.fill_diagonal(gram, 0.0)  # Song et al. 2012, eq. 5, as the product of U-centred matrices (Szekely & Rizzo 2014)
     rows = gram.sum(1) / (n - 2)
-    gram = gram - rows[:, None] - rows[None, :] + gram.sum() / ((n - 1) * (n - 2))
+    gram = np.asarray(gram - rows[:, None] - rows[None, :] + gram.sum() / ((n - 1) * (n - 2)))
     np.fill_diagonal(gram, 0.0)
     return gram
 

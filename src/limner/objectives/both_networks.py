@@ -14,10 +14,10 @@ from limner.core.protocols import Objective
 
 @dataclass(frozen=True, slots=True)
 class BothNetworks:
-    """The sum of `objective` over the model and its partner (`Twins` and the modifier `Partner`); needs what the objective needs.
+    """The sum of `objective` over the model and its partner, with what the objective needs of each.
 
     Networks that learn the same from different beginnings err differently: each can judge the data for the other
-    (Han et al. 2018, "Co-teaching"; card 99).
+    (Han et al. 2018, "Co-teaching"; card 99). Needs the model `Twins` and the modifier `Partner`.
     """
 
     objective: Objective
@@ -36,6 +36,6 @@ class BothNetworks:
 
     def __call__(self, features: Features, head: Any) -> Tensor:
         if features.partner is None:
-            raise InputError(f"{self.name} of both networks needs a second one: the model Twins and the modifier Partner")
+            raise InputError(f"{self.name}: no second network; add the model Twins and the modifier Partner")
         first, second = (None, None) if head is None else head
         return self.objective(features, first) + self.objective(features.partner, second)

@@ -47,7 +47,7 @@ def tuned(scale: Scale) -> Experiment:
         ],
         architecture.towers,
         optimiser=Optimiser(
-            rate=3e-4,
+            rate=5e-4,
             steps={"debug": 2, "tiny": 40, "full": 250}[scale],
             warmup=8,
             rates=((r"\.(stem|tokens|positions?)\b", 0.2),),

@@ -43,9 +43,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
     size, pictures = (16, 64) if few else (128, 6000)
     images = _images(pixels, scale)
     texts = _texts(data, scale)
-    steps = {"debug": 4, "tiny": 80, "full": 1000}[scale]
+    steps = {"debug": 4, "tiny": 60, "full": 1000}[scale]
 
-    def projected(image: str, text: str, adapter: Projectors = Projectors()) -> Experiment:
+    def projected(image: str, text: str) -> Experiment:
         return scenes(scale).replace(
             name=f"{image} and {text}",
             data=images[image],
@@ -53,7 +53,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             optimiser=Optimiser(rate=3e-3, steps=steps, warmup=10),
             sampling=Sampling(Shuffled(2 * size), augment=Augment(noise=0.1)),
             start=Start(texts[text], ("text",)),
-            adapter=adapter,
+            adapter=Projectors(),
         )
 
     tenth = Shares(size, (pictures // 10, pictures - pictures // 10), (1.0, 0.0))
@@ -72,7 +72,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
     return Recipe(
         card=29,
         kind="adaptation",
-        paper="From Unimodal to Multimodal: Scaling up Projectors to Align Modalities, 2024, arXiv 2409.19425 (CVPR 2025)",
+        paper="From Unimodal to Multimodal: Scaling up Projectors to Align Modalities, CVPR 2025, arXiv 2409.19425",
         arms={
             "method": method.replace(evaluations=(Retrieval(), Alignment(pairs))),
             "baseline": scratch,

@@ -163,13 +163,15 @@ def _card(about: About, manifest: Manifest, half: Report, full: Report, size: in
     recipe = manifest.recipe
     assert recipe is not None
     calibration = manifest.calibration[SPACE]["text"]
+    # How long it took is a matter of the machine.
+    facts = {name: fact for name, fact in half.facts.items() if not name.startswith("seconds")}
     return f"""# {manifest.name}
 
 {about.card.strip()}
 
 ## Measured
 
-{half.markdown()}
+{dataclasses.replace(half, facts=facts).markdown()}
 
 The same with float32 weights: {HEADLINE} {100 * full[HEADLINE].value:.1f} % (as shipped, float16
 weights: {100 * half[HEADLINE].value:.1f} %). Both graphs together have {size / 1e6:.1f} MB.

@@ -138,7 +138,7 @@ def onto(experiment: Experiment, pairs: Pairs) -> Experiment:
     data = experiment.data
     if not isinstance(data, Pairs | StoredStates):
         raise InputError(
-            f"{experiment.name} trains on {type(data).__name__} alone: give --data the folder that holds its data sets, "
+            f"{experiment.name} trains on {type(data).__name__} alone: give --data the folder that holds its data, "
             "or train your own pairs with: limner train finetune --data PAIRS"
         )
     plan, sampler = experiment.optimiser, experiment.sampling.sampler

@@ -87,7 +87,9 @@ class _Moments:
 def _unwhiten(variance: Floats, ridge: float) -> Floats:
     """The lower triangle L with L L' = the variance and its ridge."""
     size = len(variance)
-    lower: Floats = np.linalg.cholesky(variance + ridge * np.trace(variance) / size * np.eye(size, dtype=variance.dtype))
+    lower: Floats = np.linalg.cholesky(
+        variance + ridge * np.trace(variance) / size * np.eye(size, dtype=variance.dtype)
+    )
     return lower
 
 

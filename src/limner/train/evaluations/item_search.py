@@ -17,9 +17,8 @@ from limner.train.evaluations.retrieval import ranked
 from limner.train.outcome import Measured, Outcome
 from limner.train.trained import CHUNK, Trained
 
-SEARCHES = (
-    ("both", "both"), ("image", "image"), ("text", "text"), ("averaged", "averaged"), ("image", "both"), ("text", "both"),
-)  # fmt: skip
+FORMS = ("both", "image", "text", "averaged")
+SEARCHES = (*((form, form) for form in FORMS), ("image", "both"), ("text", "both"))
 """(form of the question, form of what is searched); "averaged": the mean of the vectors of picture and title."""
 NEAREST = 10
 

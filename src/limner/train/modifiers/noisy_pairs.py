@@ -80,7 +80,7 @@ class NoisyPairs(Quiet):
         if int(features.rows.max()) >= self.pictures:
             raise InputError(f"{self.pictures} pictures are judged, the data have more: raise `pictures`")
         judgements = task.memory["noisy_pairs"]
-        heads = task.heads["pseudo_classes"] if "pseudo_classes" in task.heads else (None, None)
+        heads = dict(task.heads).get("pseudo_classes", (None, None))
         networks = (features, features.partner)
         for judgement, network, head in zip(judgements, networks, heads, strict=True):
             self._note(judgement, network, head)
@@ -108,7 +108,9 @@ class NoisyPairs(Quiet):
         """As the other network judges it."""
         rows = features.rows
         if features.progress < self.warm_up:
-            return features.replace(targets={**features.targets, "confidence": torch.ones_like(judgement.settled[rows])})
+            return features.replace(
+                targets={**features.targets, "confidence": torch.ones_like(judgement.settled[rows])}
+            )
         clean = judgement.clean[rows]
         features = features.replace(targets={**features.targets, "confidence": judgement.confidence[rows]})
         if head is None or features.progress < self.borrow:
