@@ -34,16 +34,19 @@ class Encoded:
     """(n, t) bool, True where a word is real; None: all are (a picture's places)."""
 
     def take(self, rows: Tensor | slice) -> Encoded:
-        return Encoded(*(None if (value := getattr(self, one.name)) is None else value[rows] for one in _FIELDS))
+        return self._each(lambda value: value[rows])
 
     def detach(self) -> Encoded:
-        return Encoded(*(None if (value := getattr(self, one.name)) is None else value.detach() for one in _FIELDS))
+        return self._each(lambda value: value.detach())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Encoded:
+        """Every tensor that is there, changed."""
+        named = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return self.replace(**{name: change(value) for name, value in named.items() if value is not None})
 
     def replace(self, **changes: Any) -> Encoded:
         return dataclasses.replace(self, **changes)
 
-
-_FIELDS = dataclasses.fields(Encoded)
 
 Similarity: TypeAlias = "Callable[[Encoded, Encoded], Tensor]"
 """(n pictures, m texts) -> (n, m) scores, before the scale."""

@@ -109,5 +109,5 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         paper="FitNets: Hints for Thin Deep Nets, ICLR 2015, arXiv 1412.6550, with the towers of ALIGN (card 17)",
         arms={"method": taught, "baseline": untaught},
         claims=(Claim("taught sight finds more than sight that only meets the words", "text-to-image recall@10"),),
-        notes="At this scale a small part of the shipped model's training, to compare; the scale full is the shipped one.",
+        notes="At this scale a small part of the shipped model's training, to compare; full is the shipped one.",
     )
