@@ -68,7 +68,8 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("softmax attention is not better", RECALL, than="softmax", margin=-0.01),
         ),
         notes="World B is seen through the backbone of world A, and its words come in pieces of the trunk's "
-        "vocabulary. Memory is counted at 64 pairs, in float32, as what autograd keeps. The probe trains the projections; "
+        "vocabulary. Memory is counted at 64 pairs, in float32, as what autograd keeps. The probe trains the "
+        "projections; "
         "LoRA and "
         "the side network leave them as they are. That no trunk operation is in the graph and the trunk stays byte for "
         "byte are tests of the adapters.",
