@@ -50,8 +50,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("gaps between right and wrong widen on unseen pairs", "text-to-image gap"),
             Claim("an anchor that knows nothing does not help as much", "rsum", than="untrained anchor"),
         ),
-        notes="The base is the ranking MLP (card 113) with semi-hard negatives: with the hardest ones of the paper a "
-        "first try (200 steps, maps) collapsed. The boost takes its hardest negatives. The anchor is the moving "
-        "average of the model; a peer trained alongside is not covered. Gaps are compared with the baseline's, as at "
-        "the end of so short a training the anchor is the model itself. Nothing is boosted in the first 30 % of the training.",
+        notes="The base is the ranking MLP (card 113) with semi-hard negatives: with the hardest ones of the paper "
+        "a first try (200 steps, maps) collapsed. The boost takes its hardest negatives. The anchor is the "
+        "moving average of the model; a peer trained alongside is not covered. Gaps are compared with the "
+        "baseline's, as at the end of so short a training the anchor is the model itself. Nothing is boosted "
+        "in the first 30 % of the training.",
     )
