@@ -11,7 +11,7 @@ from PIL import Image
 
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder
-from limner.core.types import Dense, Features, Modality, Space
+from limner.core.types import Dense, Modality, Representations, Space
 from limner.data.datasets import Dataset, open_dataset
 from limner.eval.metrics import Recall, Success
 from limner.eval.report import RSUM, evaluate_run
@@ -45,7 +45,7 @@ class ColourEncoder:
             raise InputError(f"the text has {len(words)} words, the model takes 3: shorten it")
         return np.array(next(COLOURS[word] for word in words if word in COLOURS), np.float64)
 
-    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Features:
+    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations:
         return {name: Dense(np.array(prepared, np.float32)) for name in self.spaces}
 
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:

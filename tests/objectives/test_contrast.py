@@ -70,6 +70,20 @@ class TestClosedForms:
         assert left.grad is not None
         assert left.grad.abs().max() < 1e-6
 
+    @given(seeds, st.integers(2, 10), st.integers(1, 4))
+    def test_equal_vectors_of_equal_texts_cost_the_same_as_negatives(self, seed: int, n: int, kinds: int):
+        """UniCL (card 101) is InfoNCE, gradient and all, where the texts of a label have one vector."""
+        generator = torch.Generator().manual_seed(seed)
+        label = torch.randint(kinds, (n,), generator=generator)
+        found = []
+        for groups in ((label, label), None):
+            vectors = [torch.randn(count, 5, generator=generator.manual_seed(seed)) for count in (n, kinds)]
+            image, classes = (F.normalize(one, dim=1).requires_grad_() for one in vectors)
+            loss = Contrast()(pairs(image, classes[label], 10.0, groups))
+            found.append((loss, *torch.autograd.grad(loss, (image, classes))))
+        for one, other in zip(*found, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
     @given(seeds, st.integers(1, 12), st.floats(1, 100))
     def test_each_in_its_own_group_is_the_plain_loss_of_clip(self, seed: int, n: int, scale: float):
         features = make_features(n, seed=seed, roles=["caption"], scale=scale, queued=0)

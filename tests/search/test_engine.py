@@ -22,7 +22,6 @@ from limner.core.errors import InputError, PictureError
 from limner.core.query import Compare, Predicate, Query, Term, Text, Turns
 from limner.core.types import (
     Dense,
-    Features,
     Floats,
     Hit,
     Integers,
@@ -30,6 +29,7 @@ from limner.core.types import (
     Modality,
     Region,
     Representation,
+    Representations,
     Space,
 )
 from limner.search import engine as engine_module
@@ -71,7 +71,7 @@ class ColourModel:
             return vector_of_text(content)
         return vector_of_colour(np.asarray(content).reshape(-1, 3).mean(axis=0) / 255)
 
-    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Features:
+    def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations:
         self.batches.append(len(prepared))
         return {name: Dense(seen_in(name, np.stack(prepared))) for name in self.spaces}
 

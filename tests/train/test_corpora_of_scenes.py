@@ -1,5 +1,7 @@
 """Corpora of drawn scenes: their texts, concepts and troubles are what they say they are."""
 
+from random import Random
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from limner.objectives.contrast import contrast
 from limner.objectives.targets import share
 from limner.train.batches import Batches, Sampling
 from limner.train.corpora.labelled import TEMPLATES, LabelledScenes
-from limner.train.corpora.leaves import Leaves
+from limner.train.corpora.leaves import Leaves, unheard
 from limner.train.corpora.noisy import TROUBLES, NoisyScenes
 from limner.train.corpora.parallel import Parallel
 from limner.train.runs import Place
@@ -116,6 +118,12 @@ class TestLeaves:
                 assert signs.text not in said
                 assert leaf.species.name not in signs.text
                 assert label.text == leaf_label(leaf)
+
+    def test_signs_are_worded_until_the_words_are_new(self, leaves: Corpora):
+        leaf = leaves.test.truth[0]
+        first = unheard(leaf, Random(0), ())
+        assert unheard(leaf, Random(0), {"something else"}) == first
+        assert unheard(leaf, Random(0), {first}) != first
 
     def test_permuted_concepts_leave_everything_else(self, leaves: Corpora, place: Place):
         permuted = Leaves(each=2, tested=1, permuted=True).load(place)

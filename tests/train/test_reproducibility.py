@@ -68,7 +68,9 @@ def test_an_offset_is_another_seed_in_a_folder_of_its_own(tmp_path) -> None:
     for name, weight in one.model.state_dict().items():
         assert weight.equal(other.model.state_dict()[name])
     unlike = measured(toy_experiment(), 0, place).outcome
-    assert any((unlike[name].values != found.values).any() for name, found in measured(shifted, 0, place).outcome.items())
+    assert any(
+        (unlike[name].values != found.values).any() for name, found in measured(shifted, 0, place).outcome.items()
+    )
 
 
 def ten_pictures(tmp_path, **more):

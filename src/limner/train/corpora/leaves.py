@@ -51,12 +51,19 @@ class Leaves:
         leaves = [leaf_at(self.seed, concept, start + number) for concept in concepts for number in range(count)]
         path = place.cache / f"leaves-{SIZE}-{self.seed}-{concepts[0]}-{len(concepts)}-{start}-{count}.npy"
         pictures = cached_array(lambda: np.stack([np.asarray(draw_leaf(leaf, SIZE)) for leaf in leaves]), path)
-        texts = [[Text(self._signs(leaf, said), "long"), Text(leaf_label(leaf), "label")] for leaf in leaves]
+        texts = [
+            [Text(unheard(leaf, self._rng(leaf), said), "long"), Text(leaf_label(leaf), "label")] for leaf in leaves
+        ]
         numbers = np.array([leaf.concept for leaf in leaves])
         return Corpus(f"leaves {name}", maps(pictures, place), texts, numbers, truth=leaves)
 
-    def _signs(self, leaf: Leaf, said: Container[str]) -> str:
-        rng = Random(f"signs {self.seed}/{leaf.concept}/{leaf.seed}")
-        while (text := symptoms(leaf, rng)) in said:
-            pass
-        return text
+    def _rng(self, leaf: Leaf) -> Random:
+        """Of the wording, apart from the one that made the leaf."""
+        return Random(f"signs {self.seed}/{leaf.concept}/{leaf.seed}")
+
+
+def unheard(leaf: Leaf, rng: Random, said: Container[str]) -> str:
+    """The leaf's signs in words that are none of `said`."""
+    while (text := symptoms(leaf, rng)) in said:
+        pass
+    return text
