@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from limner.core.errors import InputError
 from limner.nn.adapters.layer_norm import LayerNorms
+from limner.nn.adapters.linear_probe import LinearProbe
 from limner.nn.adapters.lora import Lora, merge
 from limner.nn.adapters.projectors import Projectors
 from limner.nn.adapters.prompts import Prompts
@@ -28,6 +29,7 @@ EXACT = [
     Lora(rank=2),
     Lora(rank=2, targets=("attention.into",), sides=("text",)),
     LayerNorms(),
+    LinearProbe(),
     LayerNorms(biases=False, sides=("text",)),
     SideNetwork(reduction=4),
     SideNetwork(reduction=4, attention="softmax", confidence=False, sides=("image",)),

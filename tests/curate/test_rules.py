@@ -99,4 +99,4 @@ def test_sizes_that_nobody_knows() -> None:
 def test_the_rules_of_the_paper() -> None:
     assert TEXT_RULES[0] == NotRepeated(10)
     assert TEXT_RULES[2] == Length(3, 20)
-    assert PICTURE_RULES == (LargeEnough(200), NotStretched(3.0), FewTexts(1000))
+    assert (LargeEnough(200), NotStretched(3.0), FewTexts(1000)) == PICTURE_RULES

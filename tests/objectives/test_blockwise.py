@@ -15,6 +15,7 @@ from torch import Tensor
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded, Features
+from limner.nn.blocks.similarity import StaticBilinear
 from limner.objectives.blockwise import BlockwiseContrast
 from limner.objectives.contrast import Contrast
 from limner.objectives.peers import Peers
@@ -115,11 +116,24 @@ class TestInOneProcess:
         with pytest.raises(InputError, match="at least 1"):
             BlockwiseContrast(**settings)
 
+    def test_a_learned_similarity_that_folds_is_the_models_own(self):
+        features = make_features(queued=0)
+        learned = StaticBilinear((2,)).build(features.image.vectors.shape[1])
+        generator = torch.Generator().manual_seed(0)
+        for parameter in learned.parameters():
+            parameter.data += torch.randn(parameter.shape, generator=generator)
+        features = features.replace(similarity=learned)
+        loss, plain = BlockwiseContrast(4)(features), Contrast()(features)
+        torch.testing.assert_close(loss, plain)
+        wanted = torch.autograd.grad(plain, list(learned.parameters()))
+        for found, gradient in zip(torch.autograd.grad(loss, list(learned.parameters())), wanted, strict=True):
+            torch.testing.assert_close(found, gradient, atol=1e-5, rtol=1e-4)
+
     def test_another_similarity_is_refused(self):
         def negative_distance(image: Encoded, text: Encoded) -> Tensor:
             return -torch.cdist(image.vectors, text.vectors)
 
-        with pytest.raises(InputError, match="cosine"):
+        with pytest.raises(InputError, match="dot products"):
             BlockwiseContrast()(make_features().replace(similarity=negative_distance))
 
 

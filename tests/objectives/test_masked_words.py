@@ -166,3 +166,17 @@ def test_what_is_missing_is_said() -> None:
         MaskedWords(share=1.0)
     with pytest.raises(InputError, match="above 0, at most 1"):
         MaskedWords(depths=(0.0,))
+
+
+def test_words_alone_are_guessed_without_the_pictures() -> None:
+    model, objective = make_model(), MaskedWords(depths=())
+    head = objective.head(model)
+    images, ids, owner = random_batch()
+    losses = []
+    for pictures in (images, images + 1):
+        torch.manual_seed(3)
+        losses.append(objective(make_features(model, pictures, ids, owner), head))
+    assert losses[0].item() == losses[1].item()
+    losses[0].backward()
+    assert model.text.tower.tokens.weight.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in model.image.parameters())

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from limner.core.errors import InputError
 from limner.data.corpus import Corpora, Corpus
 from limner.data.samplers import Shuffled, TextChoice
 from limner.data.world import caption_rng, describe, label_ids, label_names, scene_at
 from limner.data.world.languages import LANGUAGES
-from limner.data.world.leaves import CONCEPTS, leaf_label
+from limner.data.world.leaves import CONCEPTS, leaf_label, symptoms
 from limner.encode.tokenizer import train_tokenizer
 from limner.objectives.contrast import contrast
 from limner.objectives.targets import share
@@ -124,6 +125,9 @@ class TestLeaves:
         first = unheard(leaf, Random(0), ())
         assert unheard(leaf, Random(0), {"something else"}) == first
         assert unheard(leaf, Random(0), {first}) != first
+        every = {symptoms(leaf, Random(number)) for number in range(20_000)}
+        with pytest.raises(InputError, match="fewer leaves of each class"):
+            unheard(leaf, Random(0), every)
 
     def test_permuted_concepts_leave_everything_else(self, leaves: Corpora, place: Place):
         permuted = Leaves(each=2, tested=1, permuted=True).load(place)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from train.known import known, vectors_of
 from train.toy import toy_experiment
 
 from limner.core.errors import InputError
 from limner.data.corpus import Corpus, Text
-from limner.nn.blocks.similarity import StaticBilinear
+from limner.nn.blocks.similarity import Dynamic, StaticBilinear
 from limner.train.evaluations.folds import FoldedRetrieval
 from limner.train.evaluations.retrieval import Retrieval
 from limner.train.outcome import Measured, Outcome
@@ -100,8 +101,18 @@ def test_folds_are_searched_by_themselves(tmp_path, folds: int) -> None:
         np.testing.assert_array_equal(found["text-to-image recall@1 in 1 folds"].values, whole.values)
 
 
+def test_a_similarity_that_folds_is_the_models_own(tmp_path) -> None:
+    trained = ten_pictures(tmp_path, similarity=StaticBilinear((2,)))
+    for parameter in trained.model.similarity.parameters():
+        parameter.data += torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    found, whole = FoldedRetrieval(1)(trained), Retrieval()(trained)
+    np.testing.assert_array_equal(
+        found["text-to-image recall@5 in 1 folds"].values, whole["text-to-image recall@5"].values
+    )
+
+
 def test_folds_that_cannot_be(tmp_path) -> None:
     with pytest.raises(InputError, match="3 equal folds"):
         FoldedRetrieval(3)(ten_pictures(tmp_path))
     with pytest.raises(InputError, match="another similarity"):
-        FoldedRetrieval()(ten_pictures(tmp_path, similarity=StaticBilinear(())))
+        FoldedRetrieval()(ten_pictures(tmp_path, similarity=Dynamic(2)))

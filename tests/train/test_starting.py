@@ -32,7 +32,7 @@ from limner.train.architecture import Architecture
 from limner.train.bundling import About, bundle
 from limner.train.starting import Built, FromBundle, open_run, start_from_bundle
 
-SIZE, CONTEXT = 32, 40
+SIZE, CONTEXT = 32, 80
 TOWERS = Towers(PictureTower((8, 8), 16, 1, heads=2), TextTower(16, 1, heads=2), 16)
 
 
@@ -52,7 +52,7 @@ def built(pairs: Path, *adapters, towers: Towers = TOWERS, shape=(3, SIZE, SIZE)
     """New weights, of which many are equal: ones and zeros are where an exporter might merge them."""
     texts = [text for item in open_dataset(pairs, "val").items for text in item.texts]
     tokenizer = train_tokenizer(texts, 300, CONTEXT)
-    torch.manual_seed(0)
+    torch.manual_seed(2)
     architecture = Architecture(towers, shape, tokenizer.vocabulary_size, CONTEXT, adapters)
     model = architecture.build().eval()
     for name, value in model.named_parameters():
@@ -86,7 +86,6 @@ def test_training_goes_on_where_the_bundle_is(pairs, tmp_path, adapters):
     # And the graphs compute what the model that came back does.
     dense = OnnxEncoder(made).encode("text", [ids[0].tolist()])["dense"].values
     np.testing.assert_allclose(dense, model.text(ids).detach().numpy(), atol=1e-4)
-    assert (Lora(2) in adapters or Lora(rank=2) in adapters) == any("Lora" in repr(one) for one in adapters)
     assert "Lora" not in json.dumps(made.manifest.architecture)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
@@ -95,7 +94,7 @@ def test_the_bundled_model_can_go_on():
     model, tokenizer = start_from_bundle(default_bundle())
     encoder = OnnxEncoder(Bundle.load(default_bundle()))
     picture = Image.linear_gradient("L").convert("RGB")
-    pixels = torch.from_numpy(encoder.prepare("image", picture)[None]).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(np.array(encoder.prepare("image", picture))[None]).permute(0, 3, 1, 2).float() / 255
     ids = [tokenizer.encode("two dogs run on the beach")]
     with torch.no_grad():
         for name, mine, prepared in (

@@ -151,9 +151,9 @@ def _check_apart(features: Features, peers: Peers) -> None:
 class BlockwiseContrast:
     """`Contrast()` for very large batches: same value and gradient, bounded memory (formula at the top of the file).
 
-    Needs vectors and groups, and cosine as the similarity; reads no queue. Against `Contrast`: no soft targets,
-    weights or temperatures of pairs. Take it where n x m logits are a burden, from some thousand rows on, or where
-    processes share a batch; with `train/gradcache.py` the towers' memory is bounded as well.
+    Needs vectors and groups, and a similarity that is a dot product once folded; reads no queue. Against `Contrast`: no
+    soft targets, weights or temperatures of pairs. Take it where n x m logits are a burden, from some thousand rows on,
+    or where processes share a batch; with `train/gradcache.py` the towers' memory is bounded as well.
     """
 
     block: int = 1024
@@ -177,7 +177,11 @@ class BlockwiseContrast:
 
     def __call__(self, features: Features, head: None = None) -> Tensor:
         if not isinstance(features.similarity, CosineSimilarity):
-            raise InputError("the blockwise contrast is for the cosine only: use Contrast, or a model with Cosine()")
+            raise InputError("the blockwise contrast is for dot products only: use Contrast, or a model with Cosine()")
+        # A learned similarity that folds is a dot product with the folded texts; of the cosine they are what they were.
+        features = features.replace(
+            text=features.text.replace(vectors=features.similarity.fold_text(features.text.vectors))
+        )
         if self.role:
             features = features.with_role(self.role)
         if self.across:

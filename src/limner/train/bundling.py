@@ -23,7 +23,7 @@ from limner.encode.onnx import OnnxEncoder
 from limner.eval.report import Report
 from limner.measure import measure
 from limner.nn.adapters.lora import Lora, merge
-from limner.nn.blocks.similarity import CosineSimilarity
+from limner.nn.blocks.similarity import Cosine
 from limner.train.batches import pad
 from limner.train.calibrate import calibrate
 from limner.train.catalogue import recipe_module, recipe_names
@@ -96,7 +96,7 @@ def _plain(built: Built) -> Built:
         raise InputError(
             "the run reads maps of a frozen backbone, no pictures, so it cannot be a bundle: train a recipe on pixels"
         )
-    if not isinstance(built.model.similarity, CosineSimilarity):
+    if built.architecture.towers.similarity != Cosine():
         raise InputError("a bundle's vectors are compared by cosine; this model has another similarity")
     if not any(isinstance(adapter, Lora) for adapter in built.architecture.adapters):
         return built

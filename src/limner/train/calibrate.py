@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from limner.core.protocols import Encoder
@@ -20,13 +22,15 @@ PRIOR = 0.1
 """A probability answers: of pictures that score like this, how many fit, if one in ten fits at all?"""
 
 _BATCH = 50
+_LEAST_SLOPE = 1e-6
 _PART = 0.75
 """Side of the two corners of a picture that count as two pictures of one scene."""
 
 
 def calibrate(encoder: Encoder, dataset: Dataset, space: str) -> dict[Modality, Calibration]:
     """For text questions: captions against their own picture and all others. For picture questions: two
-    overlapping corners of one photograph against corners of different ones."""
+    overlapping corners of one photograph against corners of different ones. Raises InputError where
+    the pairs are too few."""
     pictures = [read_picture(read_bytes(item.uri), item.uri)[0] for item in dataset.items]
     images = _encode(encoder, "image", pictures, space)
     captions = _encode(encoder, "text", [text for item in dataset.items for text in item.texts], space)
@@ -36,10 +40,15 @@ def calibrate(encoder: Encoder, dataset: Dataset, space: str) -> dict[Modality, 
     own[np.arange(len(owner)), owner] = True
     lefts, rights = (_encode(encoder, "image", (_corner(one, end) for one in pictures), space) for end in (0, 1))
     corners, same = lefts @ rights.T, np.eye(len(pictures), dtype=np.bool_)
-    return {
-        "text": Calibration(*fit_logistic(scores[own], scores[~own], PRIOR)),
-        "image": Calibration(*fit_logistic(corners[same], corners[~same], PRIOR)),
-    }
+    return {"text": _fit(scores, own), "image": _fit(corners, same)}
+
+
+def _fit(scores: Floats, right: npt.NDArray[np.bool_]) -> Calibration:
+    slope, offset = fit_logistic(scores[right], scores[~right], PRIOR)
+    if slope > 0:
+        return Calibration(slope, offset)
+    # What belongs together scores no higher: the likeliest curve that does not fall says nothing but the prior.
+    return Calibration(_LEAST_SLOPE, math.log(PRIOR / (1 - PRIOR)))
 
 
 def _corner(picture: Image.Image, end: int) -> Image.Image:

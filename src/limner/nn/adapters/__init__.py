@@ -5,6 +5,7 @@
     Prompts        vectors that each block also attends to      nearly
     LayerNorms     gains of the norms, and all biases           yes
     SideNetwork    a network beside a frozen trunk              yes; no gradient through the trunk
+    LinearProbe    the pooling and the projections              yes
     Projectors     projectors on top of frozen towers           nearly
     LongerTexts    everything but the first positions           yes, for short texts; room for longer ones
 

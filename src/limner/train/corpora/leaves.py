@@ -8,6 +8,7 @@ from random import Random
 
 import numpy as np
 
+from limner.core.errors import InputError
 from limner.data.corpus import Corpora, Corpus, Text
 from limner.data.world.leaves import CONCEPTS, DISEASES, Leaf, draw_leaf, leaf_at, leaf_label, symptoms
 from limner.train.cache import cached_array
@@ -63,7 +64,8 @@ class Leaves:
 
 
 def unheard(leaf: Leaf, rng: Random, said: Container[str]) -> str:
-    """The leaf's signs in words that are none of `said`."""
-    while (text := symptoms(leaf, rng)) in said:
-        pass
-    return text
+    """The leaf's signs in words that are none of `said`. Raises InputError where hardly any are left."""
+    for _ in range(1000):
+        if (text := symptoms(leaf, rng)) not in said:
+            return text
+    raise InputError(f"{leaf_label(leaf)}: all its wordings are in the training texts; take fewer leaves of each class")
