@@ -34,11 +34,12 @@ def main() -> None:
     before = measured(bundled.replace(data=pairs), 0, place)
     print(f"{BEGIN} as it is: {before.outcome[METRIC].mean:.4f}")
     rows: list[dict[str, object]] = []
-    for name in arguments.arms:
+    for arm in arguments.arms:
+        name, _, seeds = arm.partition("=")
         for count in arguments.pairs:
             some = dataclasses.replace(pairs, pictures=count)
             experiment = onto(arms[name], some)
-            runs = [measured(experiment, seed, place) for seed in range(arguments.seeds)]
+            runs = [measured(experiment, seed, place) for seed in range(int(seeds or 1))]
             rows.append(row(name, some.count(), experiment, runs, before))
             print(
                 "{arm:<12} {pairs:>6} pairs  {steps:>4} steps  {recall:.4f}  {gain:+.4f} {interval}".format(**rows[-1])
@@ -67,9 +68,10 @@ def row(arm: str, count: int, experiment: Experiment, runs: list[Run], before: R
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="PATH", help="captioned pictures")
-    parser.add_argument("--arms", nargs="+", default=["projectors", "method"], help="of the recipe finetune")
+    parser.add_argument(
+        "--arms", nargs="+", default=["projectors=3", "method=1"], help="of the recipe finetune, each with its seeds"
+    )
     parser.add_argument("--pairs", type=int, nargs="+", default=[50, 200, 1000, 4000], help="how many to train on")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each (3)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="FOLDER", help="where runs are kept")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the result and the machine's description here")
     return parser.parse_args()

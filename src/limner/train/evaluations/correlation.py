@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limner.core.types import Floats
+from limner.core.types import Floats, Integers
 from limner.data.corpus import Corpus
 from limner.encode.tokenizer import Tokenizer
 from limner.eval.metrics import Recall, Success
@@ -49,7 +49,7 @@ class CanonicalCorrelation:
         return chosen
 
     def _found(
-        self, corpus: Corpus, tokenizer: Tokenizer, frequent: Floats, moments: _Moments, left: Floats, right: Floats
+        self, corpus: Corpus, tokenizer: Tokenizer, frequent: Integers, moments: _Moments, left: Floats, right: Floats
     ) -> Outcome:
         owner, pictures, texts = _pairs(corpus, tokenizer, frequent)
         scores = _unit((pictures - moments.mean_picture) @ left) @ _unit((texts - moments.mean_text) @ right).T
@@ -93,7 +93,7 @@ def _unwhiten(variance: Floats, ridge: float) -> Floats:
     return lower
 
 
-def _frequent(corpus: Corpus, tokenizer: Tokenizer, words: int) -> Floats:
+def _frequent(corpus: Corpus, tokenizer: Tokenizer, words: int) -> Integers:
     """(vocabulary,): the column of each token, -1 for those that are not among the most frequent."""
     counts = np.zeros(tokenizer.vocabulary_size, np.int64)
     for texts in corpus.texts:
@@ -105,7 +105,7 @@ def _frequent(corpus: Corpus, tokenizer: Tokenizer, words: int) -> Floats:
     return column
 
 
-def _pairs(corpus: Corpus, tokenizer: Tokenizer, column: Floats) -> tuple[Floats, Floats, Floats]:
+def _pairs(corpus: Corpus, tokenizer: Tokenizer, column: Integers) -> tuple[Integers, Floats, Floats]:
     """Row of each text's picture (m,), pictures (n, c), texts (m, words) as zeros and ones of unit length."""
     texts = [(row, text.text) for row, some in enumerate(corpus.texts) for text in some]
     present = np.zeros((len(texts), column.max() + 1), np.float32)

@@ -25,7 +25,7 @@ NEAREST = 10
 
 @dataclass(frozen=True, slots=True)
 class ItemSearch:
-    """Each item of a split searches the others; right are those of its concept.
+    """Each item of a split searches the others; right are those of its concept (where there is none, nothing is).
 
     Success@1 of each of `SEARCHES`, on all items and, where the truth are listings, on those whose product is told by
     its picture, its title or both. For a question in which a part is missing: how much success it loses against the
