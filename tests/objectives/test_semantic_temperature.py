@@ -26,13 +26,14 @@ def pairs(pictures: Tensor, texts: Tensor, scale: float) -> Features:
 
 
 def direct(pictures: Tensor, texts: Tensor, scale: float, kappa: float) -> Tensor:
-    """Entry by entry, as the card has it."""
+    """Entry by entry."""
     n = len(pictures)
     logits = pictures.new_zeros(n, n)
+    u = [[(texts[i] @ texts[j] + pictures[i] @ pictures[j]).item() / 2 for j in range(n)] for i in range(n)]
+    mean = sum(u[i][j] for i in range(n) for j in range(n) if i != j) / (n * n - n)
     for i in range(n):
         for j in range(n):
-            u = (texts[i] @ texts[j] + pictures[i] @ pictures[j]).item() / 2
-            temperature = (1 / scale) * (1 if i == j else 1 + kappa * u)
+            temperature = (1 / scale) * (1 if i == j else 1 + kappa * max(0.0, u[i][j] - mean))
             logits[i, j] = pictures[i] @ texts[j] / temperature
     answer = torch.arange(n)
     return (F.cross_entropy(logits, answer) + F.cross_entropy(logits.T, answer)) / 2
@@ -57,8 +58,24 @@ def test_factors_are_positive_and_one_for_positives(seed: int):
     assert factors.shape == (6, 18)
     assert not factors.requires_grad
     assert (factors[right] == 1).all()
-    assert (factors >= 0.1 - 1e-6).all()
-    assert (factors <= 1.9 + 1e-6).all()
+    assert (factors >= 1).all()
+    assert (factors <= 2.8 + 1e-6).all()
+
+
+def test_a_model_to_which_all_is_alike_gains_nothing():
+    """Else it would be where training ends: cooler positives than negatives without any difference between them."""
+    alike = F.normalize(torch.ones(4, 3), dim=1)
+    features = pairs(alike, alike, 20.0)
+    torch.testing.assert_close(Contrast(temperature=SemanticTemperature(0.9))(features), torch.tensor(4.0).log())
+
+
+def test_far_negatives_are_pushed_as_usual():
+    pictures = F.normalize(torch.tensor([[1.0, 0.0], [0.9, 0.1], [-1.0, 0.1]]), dim=1)
+    factors = SemanticTemperature()(pairs(pictures, pictures, 10.0))
+    assert (factors[2] == 1).all()
+    assert factors[0, 1] > 1.2
+    lonely = make_features(3, groups=torch.zeros(3, dtype=torch.int64))
+    assert (SemanticTemperature()(lonely) == 1).all()
 
 
 def test_guidance_of_several_texts_a_picture_by_hand():

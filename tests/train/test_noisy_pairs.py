@@ -18,8 +18,9 @@ from limner.core.features import Features
 from limner.data.corpus import Corpora, Corpus, Text
 from limner.nn.twins import Twins
 from limner.objectives.both_networks import BothNetworks
-from limner.objectives.hinge import RankingHinge
+from limner.objectives.hinge import All, RankingHinge, pair_hinges
 from limner.objectives.pseudo_classes import PseudoClasses, PseudoClassification
+from limner.objectives.targets import positives
 from limner.train.corpora.mismatched import Mismatched
 from limner.train.evaluations.noise_found import NoiseFound
 from limner.train.modifiers.noisy_pairs import Judgement, NoisyPairs
@@ -115,6 +116,16 @@ def test_losses_and_swings_are_noted():
     torch.testing.assert_close(second.swings[features.rows], expected)
 
 
+def test_a_picture_with_several_texts_is_judged_by_their_mean():
+    modifier, model = NoisyPairs(6), make_model()
+    model.partner = make_model(1)
+    task = Task(model, (BothNetworks(RankingHinge()),), Optimiser(steps=10), modifiers=(Partner(), modifier))
+    features = make_features(4, roles=("caption", "long"), targets={}).replace(rows=torch.tensor([5, 0, 2, 3]))
+    modifier.features(task, None, features.replace(partner=features))  # type: ignore[arg-type]
+    losses = pair_hinges(features.scores, positives(features), 0.2, All()).view(4, 2).mean(1)
+    torch.testing.assert_close(task.memory["noisy_pairs"][0].losses[features.rows], losses)
+
+
 def test_bad_settings_say_what_is_missing():
     features = make_features(6, roles=("caption",), targets={}).replace(rows=torch.arange(6))
     task = Task(make_model(), (RankingHinge(),), Optimiser(steps=10), modifiers=(NoisyPairs(6),))
@@ -122,9 +133,9 @@ def test_bad_settings_say_what_is_missing():
         NoisyPairs(6).features(task, None, features)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="raise `pictures`"):
         NoisyPairs(3).features(task, None, features.replace(partner=features))  # type: ignore[arg-type]
-    several = make_features(6, roles=("caption", "long"), targets={}).replace(rows=torch.arange(6))
-    with pytest.raises(InputError, match="TextChoice"):
-        NoisyPairs(6).features(task, None, several.replace(partner=several))  # type: ignore[arg-type]
+    bare = features.replace(image=features.image.replace(group=torch.arange(6) + 1))
+    with pytest.raises(InputError, match="needs a text"):
+        NoisyPairs(6).features(task, None, bare.replace(partner=bare))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="Twins"):
         Task(make_model(), (RankingHinge(),), Optimiser(steps=10), modifiers=(Partner(),))
 
@@ -182,5 +193,7 @@ def test_the_area_and_the_shared_words_by_hand():
     head.bank[0] = head.bank[3]
     made[1].clean[:2] = False
     trained.heads["pseudo_classes"] = nn.ModuleList([head, head])
-    assert NoiseFound()(trained)["classes in use"].mean == pytest.approx(3.8, abs=0.3)
+    assert NoiseFound()(trained)["classes in use"].mean == pytest.approx(
+        np.exp(-(3 * 0.2 * np.log(0.2) + 0.4 * np.log(0.4)))
+    )
     assert isinstance(trained.folder, Path)

@@ -20,19 +20,25 @@ from torch import Tensor, nn
 from limner.core.errors import InputError
 from limner.core.features import Features
 
+DECIDED = 2.0
+"""Standard deviation of the logits at first."""
+
 
 class PseudoClasses(nn.Module):
-    """Vectors (n, d) of either side -> logits (n, classes); remembers the last prediction for each picture."""
+    """Vectors (n, d) of one side of a batch -> logits (n, classes); remembers the last prediction for each picture."""
 
     def __init__(self, dimension: int, classes: int, pictures: int, hidden: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(dimension, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+        # Decided from the start: of flat predictions, whichever class comes a little ahead becomes the label of all.
+        nn.init.normal_(self.mlp[-1].weight, std=DECIDED * (6 / hidden) ** 0.5)
         self.register_buffer("bank", torch.full((pictures, classes), 1 / classes))
 
     def forward(self, vectors: Tensor) -> Tensor:
-        # Brought to unit variance: unit vectors are too small beside the biases, so that at first all captions would
-        # be of one class, and hard labels of one class never spread.
-        return self.mlp(vectors * vectors.shape[-1] ** 0.5)
+        # Without their mean and brought to unit variance: what all captions have in common is most of each vector and
+        # would at first put them all into one class, and hard labels of one class never spread.
+        centred = vectors - vectors.detach().mean(0)
+        return self.mlp(centred / centred.detach().square().mean().sqrt().clamp(min=1e-6))
 
     @torch.no_grad()
     def remember(self, rows: Tensor, probabilities: Tensor) -> None:

@@ -85,5 +85,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             ),
         ),
         notes="On pictures instead of sounds. All formulas are reconstructed from the abstract: kappa 0.5, intra-modal "
-        "weight 0.5, reconstruction 0.1 on latents of unit variance. A picture's other view is its map in other noise.",
+        "weight 0.5, reconstruction 0.1 on latents of unit variance. A picture's other view is its map in other noise. "
+        "The temperature follows how far a likeness is above the mean of the negatives: with the likeness itself, "
+        "training from scratch ends where all is alike (recall@1 on validation 0.005). A smaller kappa costs less.",
     )

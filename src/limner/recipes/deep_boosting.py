@@ -12,7 +12,7 @@ from limner.objectives.boost import Boost
 from limner.objectives.contrast import Contrast
 from limner.objectives.during import During
 from limner.objectives.targets import Momentum
-from limner.recipes.ranking_mlp import one_caption
+from limner.recipes.ranking_mlp import HINGE, small
 from limner.train.evaluations.gaps import Gaps
 from limner.train.evaluations.retrieval import Retrieval
 from limner.train.evaluations.rsum import RSum
@@ -26,10 +26,12 @@ START = 0.3
 
 
 def recipe(scale: Scale = "tiny") -> Recipe:
-    baseline = one_caption(scale).replace(evaluations=(Retrieval(), RSum(), Gaps()))
+    baseline = small(scale).replace(evaluations=(Retrieval(), RSum(), Gaps()))
     basic = baseline.objectives
     untrained = baseline.replace(name="untrained", optimiser=Optimiser(rate=0.0, steps=1))
-    method = baseline.replace(name="boost-relative", objectives=(*basic, Boost(start=START)), modifiers=(EmaTeacher(),))
+    method = baseline.replace(
+        name="boost-relative", objectives=(*basic, Boost(margin=HINGE.margin, start=START)), modifiers=(EmaTeacher(),)
+    )
     imitation = During(Contrast(Momentum(alpha=1.0, ramp=0.0), name="imitation"), since=START)
     return Recipe(
         card=91,
@@ -39,7 +41,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         arms={
             "method": method,
             "baseline": baseline,
-            "absolute": method.replace(name="boost-absolute", objectives=(*basic, Boost(kind="absolute", start=START))),
+            "absolute": method.replace(
+                name="boost-absolute", objectives=(*basic, Boost("absolute", HINGE.margin, start=START))
+            ),
             "distilled": method.replace(name="hinge-distilled", objectives=(*basic, imitation)),
             "untrained anchor": method.replace(name="boost-untrained-anchor", modifiers=(TrainedTeacher(untrained),)),
         },

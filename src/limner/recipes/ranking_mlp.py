@@ -33,7 +33,7 @@ from limner.train.recipe import Claim, Recipe
 
 SEARCH, ANNOTATION = "text-to-image recall@10", "image-to-text success@10"
 ORDER = "caption over swapped accuracy"
-HINGE = RankingHinge(negatives=SemiHard())
+HINGE = RankingHinge(margin=0.1, negatives=SemiHard())
 
 
 def small(scale: Scale = "tiny") -> Experiment:
@@ -50,16 +50,6 @@ def small(scale: Scale = "tiny") -> Experiment:
     )
 
 
-def one_caption(scale: Scale = "tiny") -> Experiment:
-    """The same with one caption a photograph in a batch, for methods that think in pairs."""
-    plain = small(scale)
-    return plain.replace(
-        name="ranking-mlp-pairs",
-        optimiser=replace(plain.optimiser, steps={"debug": 8, "tiny": 800, "full": 5000}[scale]),
-        sampling=Sampling(Shuffled(256 if scale != "debug" else 16)),
-    )
-
-
 def recipe(scale: Scale = "tiny") -> Recipe:
     method = small(scale).replace(evaluations=(Retrieval(), CanonicalCorrelation()))
 
@@ -72,7 +62,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         paper="Deep Learning Applied to Image and Text Matching, 2015, arXiv 1601.03478",
         arms={
             "method": method,
-            "baseline": ranked("uniform-negatives", RankingHinge(negatives=Random())),
+            "baseline": ranked("uniform-negatives", replace(HINGE, negatives=Random())),
             "search": ranked("picture-negatives", replace(HINGE, to_texts=0.0)),
             "annotate": ranked("text-negatives", replace(HINGE, to_pictures=0.0)),
             "order: bag": in_order("order-bag", BagTower(), scale),

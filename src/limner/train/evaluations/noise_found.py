@@ -30,7 +30,7 @@ class NoiseFound:
     For each mismatched pair the share of the right ones that are doubted less (the mean is the area under the ROC
     curve): by the loss, and with pseudo-classes also by their swings and by both together. With these, for each
     picture of a mismatched pair: the share of the words of the borrowed caption that are in the picture's own, right
-    captions, the same for a clean caption drawn at random, and how many classes are in use.
+    captions, the same for a clean caption drawn at random, and how many classes the pictures are spread over.
     """
 
     def __call__(self, trained: Trained) -> Outcome:
@@ -43,7 +43,8 @@ class NoiseFound:
         bank = trained.heads["pseudo_classes"][0].bank
         outcome["noise AUC by swings"] = _area(1 - judgement.settled, wrong)
         outcome["noise AUC by both"] = _area(1 - judgement.confidence, wrong)
-        outcome["classes in use"] = Measured.of(effective_classes(bank))
+        labels = F.one_hot(bank.argmax(1), bank.shape[1]).float()
+        outcome["classes in use"] = Measured.of(effective_classes(labels))
         right_texts = [corpus.texts[row] for row in np.argsort(sources)]
         borrower, lender, drawn = _lent(bank, judgement.clean, wrong)
         for name, of in (("borrowed", lender), ("drawn", drawn)):

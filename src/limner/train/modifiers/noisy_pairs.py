@@ -53,7 +53,7 @@ class Judgement(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class NoisyPairs(Quiet):
-    """List it after `Partner`; needs batches with one text a picture, from a sampler that goes by epochs.
+    """List it after `Partner`; needs a sampler that goes by epochs. A picture and all its texts are one pair.
 
     Gives the hinges their targets "confidence" and takes from doubtful pictures their captions. Losses and swings are
     noted as the pairs come by in training. Beside a `PseudoClassification` in `BothNetworks`; without one it is
@@ -98,9 +98,13 @@ class NoisyPairs(Quiet):
     @torch.no_grad()
     def _note(self, judgement: Judgement, features: Features, head: PseudoClasses | None) -> None:
         pairs = positives(features)
-        if not (pairs.sum(1) == 1).all():
-            raise InputError("noisy pairs need exactly one text a picture in a batch: TextChoice(1)")
-        judgement.losses[features.rows] = pair_hinges(features.scores.float(), pairs, self.margin, All())
+        texts = pairs.sum(1)
+        if not texts.all():
+            raise InputError("to judge pairs, each picture of a batch needs a text")
+        losses = pair_hinges(features.scores.float(), pairs, self.margin, All())
+        judgement.losses[features.rows] = (
+            torch.zeros_like(texts, dtype=losses.dtype).index_add(0, pairs.nonzero()[:, 0], losses) / texts
+        )
         if head is not None:
             judgement.swings[features.rows] = head.oscillation(features.rows, features.image.vectors)
 
