@@ -158,7 +158,7 @@ def test_the_whole_training_finds_the_noise(tmp_path):
             BothNetworks(RankingHinge(soft=True)),
             BothNetworks(PseudoClassification(192, classes=8)),
         ),
-        optimiser=Optimiser(rate=5e-3, steps=96, warmup=5),
+        optimiser=Optimiser(rate=5e-3, steps=64, warmup=5),
         modifiers=(Partner(), NoisyPairs(192)),
     )
     trained = train(experiment, 0, Place(tmp_path))
