@@ -17,7 +17,8 @@ from limner.data.datasets import open_dataset
 from limner.data.world import render_batch
 from limner.encode.bundle import Bundle
 from limner.recipes.finetune import recipe
-from limner.train.corpora.pairs import LEAST_STEPS, PASSES, Pairs, StoredStates, onto
+from limner.train.corpora.encoded import Encoded
+from limner.train.corpora.pairs import LEAST_STEPS, PASSES, Pairs, onto
 from limner.train.runs import Place
 from limner.train.starting import start_from_bundle
 from limner.train.trained import see
@@ -46,7 +47,7 @@ def test_own_pairs_take_the_place_of_the_recipes(pairs, tmp_path):
     assert experiment.optimiser.steps == LEAST_STEPS
     assert place.data is None
     _, stored = place_for(arms["projectors"], pairs, tmp_path / "runs", told)
-    assert stored.data == StoredStates(Pairs.own(pairs), arms["projectors"].start)
+    assert stored.data == Encoded(Pairs.own(pairs), arms["projectors"].start)
     sets = tmp_path / "sets"
     (sets / "fashion").mkdir(parents=True)
     place, experiment = place_for(arms["method"], sets, tmp_path / "runs", told)
@@ -88,7 +89,7 @@ def test_changed_pairs_are_another_experiment(pairs, tmp_path):
 def test_stored_states_stand_for_the_pictures(pairs, tmp_path):
     experiment = onto(recipe("tiny").arms["projectors"], Pairs.own(pairs))
     place = Place(tmp_path / "runs")
-    pictures, states = experiment.data.pairs.load(place).test, experiment.data.load(place).test
+    pictures, states = experiment.data.data.load(place).test, experiment.data.load(place).test
     model = experiment.start.open().model
     experiment.adapter.attach(model)
     torch.nn.init.normal_(model.image.tower.projector.bent[2].weight, std=0.1)

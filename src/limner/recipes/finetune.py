@@ -25,7 +25,8 @@ from limner.nn.adapters.projectors import Projectors
 from limner.nn.adapters.prompts import Prompts
 from limner.train.architecture import Architecture
 from limner.train.batches import Augment, Sampling
-from limner.train.corpora.pairs import Pairs, StoredStates
+from limner.train.corpora.encoded import Encoded
+from limner.train.corpora.pairs import Pairs
 from limner.train.evaluations.retrieval import Retrieval
 from limner.train.experiment import Experiment, Scale
 from limner.train.optimiser import Optimiser
@@ -70,7 +71,7 @@ def stored(whole: Experiment) -> Experiment:
     assert isinstance(whole.start, FromBundle)
     return whole.replace(
         name="finetune-projectors",
-        data=StoredStates(whole.data, whole.start),
+        data=Encoded(whole.data, whole.start),
         adapter=Projectors(),
         optimiser=adapted(whole.optimiser),
         sampling=dataclasses.replace(whole.sampling, augment=Augment(noise=0.1), size=0),

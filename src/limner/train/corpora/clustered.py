@@ -8,30 +8,22 @@ import numpy as np
 
 from limner.data.corpus import Corpora, Corpus
 from limner.train.clusters import fingerprint, stored_clusters
-from limner.train.experiment import Data, Experiment
+from limner.train.corpora.derived import Derived
+from limner.train.experiment import Experiment
 from limner.train.runs import Place, train
 
 
 @dataclass(frozen=True, slots=True)
-class Clustered:
+class Clustered(Derived):
     """The same pictures and texts; the training pictures have a target "clusters" (n, labels) int64, nearest first.
 
     Their image vectors by the model of `features` (its seed 0) are clustered once. No picture of validation or
     test takes part.
     """
 
-    data: Data
     features: Experiment
     clusters: int = 1500
     labels: int = 8
-
-    @property
-    def vocabulary(self) -> int:
-        return self.data.vocabulary
-
-    @property
-    def context(self) -> int:
-        return self.data.context
 
     def load(self, place: Place) -> Corpora:
         corpora = self.data.load(place)

@@ -10,8 +10,8 @@ from limner.data.world import WORLD_A, Object, Scene, World, say, scene_at
 from limner.data.world.facts import Exists, kind_of
 from limner.data.world.sampling import colours_on, near
 from limner.data.world.worlds import SHADES
+from limner.train.corpora.derived import Derived
 from limner.train.corpora.scenes import scene_corpus
-from limner.train.experiment import Data
 from limner.train.runs import Place
 
 
@@ -29,26 +29,17 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class WithEdits:
+class WithEdits(Derived):
     """The same data with a further test set "edits": source scenes of three or four objects, each with `recoloured`
     versions of which one object has another colour, and one version without each object. Its truth is Edits.
 
     A label names one thing only: what is added was not there, what is removed is not there any more.
     """
 
-    data: Data
     sources: int = 100
     recoloured: int = 12
     seed: int = 2000
     world: World = replace(WORLD_A, fewest=3)
-
-    @property
-    def vocabulary(self) -> int:
-        return self.data.vocabulary
-
-    @property
-    def context(self) -> int:
-        return self.data.context
 
     def load(self, place: Place) -> Corpora:
         corpora = self.data.load(place)

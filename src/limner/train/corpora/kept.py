@@ -12,7 +12,7 @@ import numpy.typing as npt
 from limner.core.errors import InputError
 from limner.core.types import Integers
 from limner.data.corpus import Corpora
-from limner.train.experiment import Data
+from limner.train.corpora.derived import Derived
 from limner.train.runs import Place
 
 
@@ -25,23 +25,14 @@ class TextFilter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Derived):
     """Training texts of the role that the filter drops are gone, and pictures that have no other text of it with them.
 
     Validation and test stay as they are.
     """
 
-    data: Data
     filter: TextFilter
     role: str = "caption"
-
-    @property
-    def vocabulary(self) -> int:
-        return self.data.vocabulary
-
-    @property
-    def context(self) -> int:
-        return self.data.context
 
     def load(self, place: Place) -> Corpora:
         """Raises InputError where nothing stays."""

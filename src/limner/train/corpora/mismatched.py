@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from limner.data.corpus import Corpora
 from limner.data.world import mismatch
+from limner.train.corpora.derived import Derived
 from limner.train.corpora.flickr8k import Flickr8k
 from limner.train.experiment import Data
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatched:
+class Mismatched(Derived):
     """`rate` of the training pictures, drawn by `seed`, have all their texts from another one of them.
 
     The truth of a training picture is the number of the picture that its texts were written for. Validation and test
@@ -21,14 +22,6 @@ class Mismatched:
     data: Data = Flickr8k()
     rate: float = 0.4
     seed: int = 0
-
-    @property
-    def vocabulary(self) -> int:
-        return self.data.vocabulary
-
-    @property
-    def context(self) -> int:
-        return self.data.context
 
     def load(self, place: object) -> Corpora:
         corpora = self.data.load(place)

@@ -1,9 +1,4 @@
-"""Pairs of one's own, or any captioned pictures: whatever `limner evaluate` opens, decoded once.
-
-Pairs          the pictures
-StoredStates   what the image tower of a bundle says of each of their places, computed once: for training what
-               stands behind a frozen tower, a hundred times faster
-"""
+"""Pairs of one's own, or any captioned pictures: whatever `limner evaluate` opens, decoded once."""
 
 from __future__ import annotations
 
@@ -11,28 +6,20 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import torch
 
 from limner.core.errors import InputError
 from limner.data.corpus import Corpora, Corpus, Text
 from limner.data.datasets import Dataset, open_dataset
 from limner.data.samplers import Shuffled
-from limner.train.augment import whole
-from limner.train.batches import see_pictures
-from limner.train.cache import cached_array, cached_pictures
+from limner.train.cache import cached_pictures
+from limner.train.corpora.encoded import Encoded
 from limner.train.experiment import Experiment
 from limner.train.runs import Place
-from limner.train.starting import FromBundle
 
 WIDE = 160
 """Side of the cached pictures."""
 PASSES, LEAST_STEPS = 4, 40
 """How long to train on pairs of which nothing else is known."""
-_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,49 +71,9 @@ def _corpus(name: str, dataset: Dataset, place: Place) -> Corpus:
     return Corpus(name, pictures, [[Text(text) for text in item.texts] for item in dataset.items])
 
 
-@dataclass(frozen=True, slots=True)
-class StoredStates:
-    """For an image tower that is frozen and does without its trunk where it is given states (a ProjectedTower).
-
-    The pictures are seen whole and alike each time: no crops, no colours.
-    """
-
-    pairs: Pairs
-    start: FromBundle
-
-    @property
-    def vocabulary(self) -> int:
-        return self.pairs.vocabulary
-
-    @property
-    def context(self) -> int:
-        return self.pairs.context
-
-    def load(self, place: Place) -> Corpora:
-        corpora = self.pairs.load(place)
-        parts = (corpora.train, corpora.validation, corpora.test)
-        return Corpora(*(corpus.replace(images=self._states(corpus, place)) for corpus in parts))
-
-    def _states(self, corpus: Corpus, place: Place) -> npt.NDArray[Any]:
-        """(n, t, width) float16."""
-        pictures = hashlib.sha256(np.ascontiguousarray(corpus.images).data).hexdigest()[:16]
-
-        @torch.no_grad()
-        def make() -> npt.NDArray[Any]:
-            built = self.start.open()
-            tower, size = built.model.image.tower.eval(), built.architecture.shape[-1]
-            parts = []
-            for start in range(0, len(corpus), _BATCH):
-                part = torch.from_numpy(np.array(corpus.images[start : start + _BATCH]))
-                parts.append(tower(see_pictures(part, whole(len(part)), size)).half().numpy())
-            return np.concatenate(parts)
-
-        return cached_array(make, place.cache / f"states-{self.start.fingerprint[:12]}-{pictures}.npy")
-
-
 def named_set(experiment: Experiment) -> str | None:
     """The data set whose place pairs of one's own may take; None where the experiment does not train on pairs."""
-    data = experiment.data.pairs if isinstance(experiment.data, StoredStates) else experiment.data
+    data = experiment.data.data if isinstance(experiment.data, Encoded) else experiment.data
     return data.path if isinstance(data, Pairs) else None
 
 
@@ -136,7 +83,7 @@ def onto(experiment: Experiment, pairs: Pairs) -> Experiment:
     Raises InputError where it does not train on pairs.
     """
     data = experiment.data
-    if not isinstance(data, Pairs | StoredStates):
+    if named_set(experiment) is None:
         raise InputError(
             f"{experiment.name} trains on {type(data).__name__} alone: give --data the folder that holds its data, "
             "or train your own pairs with: limner train finetune --data PAIRS"
@@ -145,6 +92,6 @@ def onto(experiment: Experiment, pairs: Pairs) -> Experiment:
     assert isinstance(sampler, Shuffled)
     steps = max(LEAST_STEPS, PASSES * pairs.count() // sampler.size)
     return experiment.replace(
-        data=dataclasses.replace(data, pairs=pairs) if isinstance(data, StoredStates) else pairs,
+        data=dataclasses.replace(data, data=pairs) if isinstance(data, Encoded) else pairs,
         optimiser=dataclasses.replace(plan, steps=steps, warmup=min(plan.warmup, steps // 5)),
     )
