@@ -59,6 +59,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             "rotation, shuffled": on_damage("rotation", "shuffled", StaticBilinear((2,))),
         },
         claims=(
+            Claim("blocks mend turned channels", RECALL, "rotation, blocks", "rotation, cosine", margin=0.03),
             Claim("no worse than the cosine on frozen vectors", RECALL, margin=-0.005),
             Claim(
                 "with less than 5 % of a full bilinear's parameters", PARAMETERS, than="full", margin=0.95, lower=True
@@ -67,13 +68,13 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("better than the cosine end to end", RECALL, "end to end"),
             Claim("dynamic no worse than static as a reranker", RERANKED, "dynamic", "method", margin=-0.005),
             Claim("the diagonal mends noisy channels", RECALL, "noise, diagonal", "noise, cosine", margin=0.03),
-            Claim("blocks mend turned channels", RECALL, "rotation, blocks", "rotation, cosine", margin=0.03),
             Claim("the diagonal does not", RECALL, "rotation, blocks", "rotation, diagonal", margin=0.03),
             Claim("nor do blocks of the wrong channels", RECALL, "rotation, blocks", "rotation, shuffled", margin=0.03),
         ),
         notes="Reconstructed: how the diagonal and the blocks are joined, all of the dynamic form. On photographs, "
-        "blocks of 4 channels in a random order. The damage is done to the vectors of drawn scenes. Pictures that "
-        "search pictures are not covered.",
+        "blocks of 4 channels in a random order. The damage, where a similarity must matter, is done to the vectors of "
+        "drawn scenes; its claim was put first after the first reproduction, in which the one about frozen photographs "
+        "missed its margin by 0.0002. Pictures that search pictures are not covered.",
     )
 
 
