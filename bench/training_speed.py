@@ -6,7 +6,7 @@ process of its own; counted are pictures a second after the first quarter of the
 memory of the process with its loaders. open_clip runs as its users start it (`python -m open_clip_train.main`), with
 0, 1 and 2 loading processes, of which the quickest counts. They take turns, `--repeats` times.
 
-Needs `pip install 'open_clip_torch[training]'` (used by this bench alone).
+Needs `pip install --group bench` (used by this bench alone).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import pytest
 import torch
 from train.toy import COLOURS, toy_corpus
 
+from limner.core.errors import InputError
 from limner.data.samplers import ByConcept, Shuffled, TextChoice
 from limner.encode.tokenizer import train_tokenizer
 from limner.train.batches import Augment, Batches, Sampling, pad
@@ -55,6 +56,9 @@ def test_positives_by_concept():
     batch = batches(Sampling(ByConcept(4, 3), positives="concept"))(0)
     assert torch.equal(batch.image_group, torch.from_numpy(CORPUS.concepts[batch.rows.numpy()]))
     assert torch.equal(batch.text_group, batch.image_group[batch.owner])
+    bare = Batches(CORPUS.replace(concepts=None), TOKENIZER, Sampling(positives="concept"), seed=0)
+    with pytest.raises(InputError, match="a concept for each picture"):
+        bare(0)
 
 
 def test_a_picture_without_text_is_right_for_none():

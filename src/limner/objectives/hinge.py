@@ -19,7 +19,7 @@ from torch import Tensor
 
 from limner.core.errors import InputError
 from limner.core.features import Features
-from limner.objectives.targets import positives
+from limner.objectives.targets import positives, share
 
 
 class NegativeSampler(Protocol):
@@ -30,12 +30,6 @@ class NegativeSampler(Protocol):
         `allowed` (p, m) False for what is no negative; `margin` (p,), so that `excess > margin` is a wrong order.
         """
         ...
-
-
-def evenly(mask: Tensor, like: Tensor) -> Tensor:
-    """Each row's mass in equal parts over its True entries, in the type of `like`."""
-    weights = mask.to(like.dtype)
-    return weights / weights.sum(1, keepdim=True).clamp(min=1)
 
 
 def best(keys: Tensor, allowed: Tensor, count: int) -> Tensor:
@@ -49,7 +43,7 @@ class All:
     """Every negative of the batch: steady, and right while the pairs are noisy or the model is young."""
 
     def __call__(self, excess: Tensor, allowed: Tensor, margin: Tensor) -> Tensor:
-        return evenly(allowed, excess)
+        return share(allowed, excess.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class Random:
     count: int = 1
 
     def __call__(self, excess: Tensor, allowed: Tensor, margin: Tensor) -> Tensor:
-        return evenly(best(torch.rand(excess.shape, device=excess.device), allowed, self.count), excess)
+        return share(best(torch.rand(excess.shape, device=excess.device), allowed, self.count), excess.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +64,7 @@ class SemiHard:
         keys = excess.detach()
         below = allowed & (keys < margin[:, None])
         some = below.any(1, keepdim=True)
-        return evenly(best(torch.where(some, keys, -keys), torch.where(some, below, allowed), 1), excess)
+        return share(best(torch.where(some, keys, -keys), torch.where(some, below, allowed), 1), excess.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ class Hardest:
     count: int = 1
 
     def __call__(self, excess: Tensor, allowed: Tensor, margin: Tensor) -> Tensor:
-        return evenly(best(excess.detach(), allowed, self.count), excess)
+        return share(best(excess.detach(), allowed, self.count), excess.dtype)
 
 
 def over_negatives(excess: Tensor, allowed: Tensor, margin: Tensor, negatives: NegativeSampler) -> Tensor:

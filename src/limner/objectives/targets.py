@@ -37,9 +37,9 @@ def owned(features: Features) -> Tensor:
     return pictures[:, None] == features.owner[None, :]
 
 
-def share(mask: Tensor) -> Tensor:
+def share(mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Each row's mass in equal parts over its True entries; a row without any stays zero."""
-    weights = mask.float()
+    weights = mask.to(dtype)
     return weights / weights.sum(1, keepdim=True).clamp(min=1)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from limner.core.errors import InputError
 from limner.data.corpus import Corpus, Text
 from limner.data.samplers import Sampler, Shuffled, TextChoice
 from limner.encode.tokenizer import Tokenizer
@@ -182,7 +183,8 @@ class Batches:
 
     def _groups(self, owner: Tensor, numbers: Tensor, concept: Tensor | None, pictures: int) -> tuple[Tensor, Tensor]:
         if self.sampling.positives == "concept":
-            assert concept is not None
+            if concept is None:
+                raise InputError("positives by concept need data with a concept for each picture")
             return concept, concept[owner]
         if self.sampling.positives == "picture":
             return torch.arange(pictures), owner
