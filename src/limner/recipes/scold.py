@@ -45,10 +45,10 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         "2025, arXiv 2505.07019",
         arms={"method": method, "baseline": baseline, "smooth": smooth, "permuted": permuted},
         claims=(
-            Claim("accuracy over 48 classes, against one-hot targets", ACCURACY),
-            Claim("accuracy over 48 classes, against smoothing alone", ACCURACY, than="smooth"),
             Claim("class-level precision, against one-hot targets", PRECISION),
             Claim("class-level precision, against smoothing alone", PRECISION, than="smooth"),
+            Claim("accuracy over 48 classes, against one-hot targets", ACCURACY),
+            Claim("accuracy over 48 classes, against smoothing alone", ACCURACY, than="smooth"),
             Claim("accuracy on 12 new combinations, against one-hot targets", f"new {ACCURACY}"),
             Claim("accuracy on 12 new combinations, against smoothing alone", f"new {ACCURACY}", than="smooth"),
             Claim("precision on new combinations, against one-hot targets", f"new {PRECISION}"),
@@ -59,5 +59,6 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         ),
         notes="The paper does not give its targets: this is the reading of the card, in its softmax form. Towers are "
         "ours (a reader of frozen maps), not a Swin whose last map is flattened. Test descriptions are worded as none "
-        "in training.",
+        "in training. Accuracy was the first claim of the first reproduction, whose figures these are; precision, "
+        "which is what search by class is about, stands first since.",
     )
