@@ -1,11 +1,14 @@
 """Experiments as values: equal ones share a run, changes go by path, what is wrong is named."""
 
+import dataclasses
+
 import pytest
 from train.toy import toy_experiment
 
 from limner.core.errors import InputError
+from limner.data.samplers import Shuffled
 from limner.objectives.contrast import Contrast
-from limner.objectives.targets import Groups
+from limner.objectives.targets import Concepts, Groups
 from limner.train.experiment import Start
 from limner.train.modifiers.teacher import EmaTeacher, TrainedTeacher
 from limner.train.recipe import Claim, Recipe
@@ -95,6 +98,12 @@ def test_files_behind_a_recipe():
     assert names[0] == "teacher.py"
     assert {"contrast.py", "targets.py", "two_towers.py", "text_transformer.py", "samplers.py"} <= set(names)
     assert len(names) == len(set(names))
+    otherwise = baseline.replace(objectives=(Contrast(Concepts()),))
+    new_part = dataclasses.replace(recipe, arms={"method": otherwise, "baseline": baseline})
+    assert [file.name for file in new_part.own_components()] == ["targets.py"]
+    fewer = baseline.replace(sampling=dataclasses.replace(baseline.sampling, sampler=Shuffled(5)))
+    set_otherwise = dataclasses.replace(recipe, arms={"method": fewer, "baseline": baseline})
+    assert [file.name for file in set_otherwise.own_components()] == ["samplers.py"]
 
 
 def test_a_claim_about_no_arm_is_refused():

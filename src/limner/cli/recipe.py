@@ -19,14 +19,14 @@ Say how it works and which part of the paper this is.
 
 from __future__ import annotations
 
+from limner.objectives.contrast import Contrast
+from limner.objectives.targets import Groups
 from limner.train.batches import Augment, Sampling
 from limner.train.corpora.flickr8k import Flickr8k
 from limner.train.evaluations.retrieval import Retrieval
 from limner.train.experiment import Experiment, Scale
 from limner.train.optimiser import Optimiser
 from limner.train.recipe import Claim, Recipe
-from limner.objectives.contrast import Contrast
-from limner.objectives.targets import Groups
 
 
 def recipe(scale: Scale = "tiny") -> Recipe:
@@ -77,7 +77,8 @@ def list_recipes(json: JsonOption = False) -> None:
         return
     for one in sorted(told, key=lambda one: one["card"]):
         print(f"{one['card']:03d}  {one['name']:<20} {one['kind']:<11} {one['title']}")
-        print(f"     {'':<20} {'':<11} {', '.join(one['files'])}")
+        if one["files"]:
+            print(f"     {'':<20} {'':<11} {', '.join(one['files'])}")
         print(f"     {'':<20} {'':<11} {one['measured']}")
 
 

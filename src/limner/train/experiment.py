@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from limner.core.errors import InputError
@@ -107,11 +105,6 @@ class Experiment:
         if different := _differing(stored, self.to_json()):
             raise InputError(f"the run {self.fingerprint} was made with another {different}: delete its folder")
 
-    def components(self) -> list[Path]:
-        """The files that define its parts, each once: what one reads to know the method."""
-        files = dict.fromkeys(Path(inspect.getfile(kind)) for kind in _kinds(self))
-        return [file for file in files if file.name not in ("experiment.py", "optimiser.py", "batches.py")]
-
 
 def _fields(record: Any, whole: bool) -> dict[str, Any]:
     given = {one.name: (getattr(record, one.name), one.default) for one in dataclasses.fields(record)}
@@ -146,11 +139,12 @@ def _differing(one: Any, other: Any, path: str = "") -> str:
     return next(filter(None, inner), "")
 
 
-def _kinds(value: Any) -> Iterator[type]:
+def parts_of(value: Any) -> Iterator[Any]:
+    """Every dataclass of a tree of settings, the whole first."""
     if dataclasses.is_dataclass(value):
-        yield type(value)
+        yield value
         for one in dataclasses.fields(value):
-            yield from _kinds(getattr(value, one.name))
+            yield from parts_of(getattr(value, one.name))
     elif isinstance(value, tuple):
         for one in value:
-            yield from _kinds(one)
+            yield from parts_of(one)

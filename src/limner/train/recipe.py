@@ -6,13 +6,14 @@ docstring is what `limner recipe list` and `show` print. Nothing imports recipes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from limner.core.errors import InputError
-from limner.train.experiment import Experiment
+from limner.train.experiment import Experiment, parts_of
 
 Kind: TypeAlias = Literal[
     "model", "objective", "training", "adaptation", "head", "curation", "evaluation", "efficiency", "domain"
@@ -69,11 +70,31 @@ class Recipe:
         return self.arms[name]
 
     def own_components(self) -> list[Path]:
-        """The files of the method's parts that its baseline does without."""
-        common = self.arms["baseline"].components()
-        return [file for file in self.method.components() if file not in common]
+        """The files of the parts that its baseline does without; if there are none, of those that it sets otherwise."""
+        ours, theirs = list(parts_of(self.method)), list(parts_of(self.arms["baseline"]))
+        kinds = {type(part) for part in theirs}
+        if new := _files([part for part in ours if type(part) not in kinds], COMMON):
+            return new
+        changed = [part for part in ours if part not in theirs]
+        # Not those that only hold a changed one.
+        inner = [part for part in changed if not any(other in _below(part) for other in changed)]
+        return _files(inner, PLAN)
 
     def components(self) -> list[Path]:
-        """The files behind the method, its own first."""
-        own = self.own_components()
-        return own + [file for file in self.method.components() if file not in own]
+        """The files behind the method, its own first: what one reads to know it."""
+        return list(dict.fromkeys(self.own_components() + _files(parts_of(self.method), COMMON)))
+
+
+PLAN = ("experiment.py", "optimiser.py")
+COMMON = (*PLAN, "batches.py")
+"""Files that every method has a part of."""
+
+
+def _below(part: Any) -> list[Any]:
+    return list(parts_of(part))[1:]
+
+
+def _files(parts: Iterable[Any], without: Collection[str]) -> list[Path]:
+    """Those that define the parts, each once."""
+    files = dict.fromkeys(Path(inspect.getfile(type(part))) for part in parts)
+    return [file for file in files if file.name not in without]
