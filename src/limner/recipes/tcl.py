@@ -36,6 +36,9 @@ from limner.train.recipe import Claim, Recipe
 IMAGES, TEXTS = "image-to-image nDCG@10 by scene graph", "paraphrases: success@1"
 ACROSS, SMALL, PLACES = "text-to-image recall@1", "small text-to-image recall@1", "place probe accuracy, shape"
 
+LOCAL = 0.1
+"""Weight of the local loss."""
+
 
 def recipe(scale: Scale = "tiny") -> Recipe:
     few = scale == "debug"
@@ -65,7 +68,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             PlaceProbe(),
         ),
     )
-    method = baseline.replace(name="tcl", objectives=(cross, IntraModal(), LocalGlobal()))
+    method = baseline.replace(name="tcl", objectives=(cross, IntraModal(), LocalGlobal(weight=LOCAL)))
     noisy = replace(baseline.data, texts=Wordings(mismatched=0.3))
     start = Start(before.replace(name="infonce, to begin at, noisy", data=noisy))
     return Recipe(
@@ -80,16 +83,17 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             "noisy baseline": baseline.replace(name="cross-modal, noisy", data=noisy, start=start),
         },
         claims=(
-            Claim("pictures find pictures of like scenes", IMAGES),
-            Claim("texts find their paraphrases", TEXTS),
-            Claim("the intra-modal loss alone does it for pictures", IMAGES, arm="intra"),
-            Claim("the intra-modal loss alone does it for texts", TEXTS, arm="intra"),
-            Claim("the intra-modal loss costs no recall across", ACROSS, arm="intra", margin=-0.01),
+            Claim("with the intra-modal loss, pictures find pictures of like scenes", IMAGES, arm="intra"),
+            Claim("and texts their paraphrases", TEXTS, arm="intra"),
+            Claim("at no loss of recall across", ACROSS, arm="intra", margin=-0.01),
+            Claim("with all three, pictures still find pictures of like scenes", IMAGES),
+            Claim("and texts their paraphrases still", TEXTS),
             Claim("the local loss adds on captions about small objects", SMALL, than="intra"),
             Claim("the local loss adds to what is known of places", PLACES, than="intra"),
             Claim("with 30 % mismatched pairs, recall is higher", ACROSS, arm="noisy", than="noisy baseline"),
         ),
         notes="Maps of a frozen backbone, 4,000 pictures, queue of 1,024. Without the paper's matching and masked "
-        "words, which its re-ranking needs. Crops and noise on maps make the two views of a picture; those of a text "
-        "are with dropout and without, as the teacher has none.",
+        "words, which its re-ranking needs. The local loss weighed 1 at first, as in the paper, and harmed all but the "
+        "place probe and the noisy pairs; 0.1 was chosen on validation of 1, 0.3 and 0.1. Crops and noise on maps make "
+        "the two views of a picture; those of a text are with dropout and without, as the teacher has none.",
     )
