@@ -63,7 +63,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("the mean outside the logarithm rather than inside", ACCURACY, "one stage", "inside"),
         ),
         notes="Where texts are equal to the letter the two losses are one (see the recipe), and templates drawn anew "
-        "at each step differ little: the last three claims test what is left, and found nothing. They stood first until "
-        "that had been proved. Labels name one of up to four objects; they are tested on scenes with one. Of Florence "
+        "at each step differ little: the last three claims test what is left. They stood first until that "
+        "had been proved. Labels name one of up to four objects; they are tested on scenes with one. Of Florence "
         "only its pre-training is shown: no heads for boxes, video or depth.",
     )
