@@ -28,10 +28,12 @@ VOCABULARY, WIDTH, D = 60, 16, 16
 EXACT = [
     Lora(rank=2),
     Lora(rank=2, targets=("attention.into",), sides=("text",)),
+    Lora(rank=2, projections=True),
     LayerNorms(),
     LinearProbe(),
     LayerNorms(biases=False, sides=("text",)),
     SideNetwork(reduction=4),
+    SideNetwork(reduction=4, projections=True),
     SideNetwork(reduction=4, attention="softmax", confidence=False, sides=("image",)),
 ]
 NEAR = [Prompts(count=2), Projectors(), Projectors(tokens=False)]

@@ -28,6 +28,13 @@ from limner.train.optimiser import Optimiser
 from limner.train.recipe import Claim, Recipe
 
 RECALL = "text-to-image recall@1"
+NOTES = (
+    "40 % of the noisy texts are wrong (30 % another scene's, 10 % say nothing) and 10 % have foreign words; 6,000 "
+    "pairs, not 1.8 billion. The 750 clean pairs were added when 1,500 had proved as good as 6,000 noisy ones: the "
+    "card asks for a place where the larger set wins. Of the rules those on texts; the longest text has 50 words, "
+    "as ours tell of all objects. No label smoothing, AdamW. Picture and words search among 12 recoloured versions "
+    "of each of 100 scenes and those without one object. The multilingual variant is `one_to_k` and `m2_grouping`."
+)
 
 
 def photographs(scale: Scale = "tiny") -> Experiment:
@@ -79,7 +86,8 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         "ICML 2021, arXiv 2102.05918",
         arms={
             "method": trained("align, noisy", edited).replace(evaluations=measures),
-            "baseline": trained("align, a quarter, clean", clean, 1 / 4),
+            "baseline": trained("align, an eighth, clean", clean, 1 / 8),
+            "quarter, clean": trained("align, a quarter, clean", clean, 1 / 4),
             "half, clean": trained("align, half, clean", clean, 1 / 2),
             "quarter": trained("align, a quarter", alt_texts, 1 / 4),
             "half": trained("align, half", alt_texts, 1 / 2),
@@ -88,10 +96,11 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             ),
         },
         claims=(
-            Claim("6,000 pairs, four in ten wrong, beat 1,500 clean ones", RECALL),
+            Claim("6,000 pairs, four in ten wrong, beat 750 clean ones", RECALL),
+            Claim("... and 1,500 clean ones", RECALL, than="quarter, clean"),
             Claim("3,000 noisy pairs are better than 1,500", RECALL, "half", "quarter"),
             Claim("6,000 noisy pairs are better than 3,000", RECALL, than="half"),
-            Claim("3,000 clean pairs are better than 1,500", RECALL, "half, clean"),
+            Claim("3,000 clean pairs are better than 1,500", RECALL, "half, clean", "quarter, clean"),
             Claim("with the rules no more than a point is lost", RECALL, "rules", "method", margin=-0.01),
             Claim("... on fewer pairs", "training pairs", "rules", "method", lower=True),
             *(
@@ -105,8 +114,5 @@ def recipe(scale: Scale = "tiny") -> Recipe:
                 for alone in ("picture alone", "words alone")
             ),
         ),
-        notes="40 % of the noisy texts are wrong (30 % another scene's, 10 % say nothing) and 10 % have foreign words; "
-        "6,000 pairs, not 1.8 billion. Of the rules those on texts; the longest text has 50 words, as ours tell of all "
-        "objects. No label smoothing, AdamW. Picture and words search among 12 recoloured versions of each of 100 "
-        "scenes and those without one object. The multilingual variant is `one_to_k` and `m2_grouping`.",
+        notes=NOTES,
     )

@@ -34,6 +34,13 @@ def encoders(model: TwoTowers, sides: Sequence[str]) -> Iterator[ImageEncoder | 
     return (getattr(model, side) for side in sides)
 
 
+def free_projection(encoder: ImageEncoder | TextEncoder) -> None:
+    """How the states are pooled and projected is trained."""
+    encoder.project.requires_grad_(True)
+    if isinstance(encoder, ImageEncoder):
+        encoder.attention.requires_grad_(True)
+
+
 def blocks_of(tower: nn.Module) -> nn.ModuleList | nn.Sequential:
     """Its transformer blocks. Raises InputError where it has none."""
     blocks = getattr(tower, "blocks", None)

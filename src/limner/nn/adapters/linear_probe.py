@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from limner.nn.adapters.freezing import encoders, freeze
-from limner.nn.encoders import ImageEncoder
+from limner.nn.adapters.freezing import encoders, free_projection, freeze
 from limner.nn.two_towers import TwoTowers
 
 
@@ -18,6 +17,4 @@ class LinearProbe:
     def attach(self, model: TwoTowers) -> None:
         freeze(model)
         for encoder in encoders(model, self.sides):
-            encoder.project.requires_grad_(True)
-            if isinstance(encoder, ImageEncoder):
-                encoder.attention.requires_grad_(True)
+            free_projection(encoder)

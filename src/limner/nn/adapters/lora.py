@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from limner.core.errors import InputError, MissingDependency
-from limner.nn.adapters.freezing import encoders, freeze
+from limner.nn.adapters.freezing import encoders, free_projection, freeze
 from limner.nn.two_towers import TwoTowers
 
 
@@ -21,6 +21,8 @@ class Lora:
     targets: tuple[str, ...] = ()
     """How the names of the linear layers end ("attention.into", say); empty: all linear layers of a tower."""
     sides: tuple[str, ...] = ("image", "text")
+    projections: bool = False
+    """Train how states are pooled and projected, too."""
 
     def attach(self, model: TwoTowers) -> None:
         """Raises InputError where a tower has no such layer, MissingDependency without peft."""
@@ -35,6 +37,8 @@ class Lora:
                 raise InputError(f"no linear layer of {type(encoder.tower).__name__} has a name like {self.targets}")
             config = LoraConfig(r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=names)
             inject_adapter_in_model(config, encoder.tower)
+            if self.projections:
+                free_projection(encoder)
 
     def _is_target(self, name: str, part: nn.Module) -> bool:
         return isinstance(part, nn.Linear) and (not self.targets or f".{name}".endswith(self._endings()))

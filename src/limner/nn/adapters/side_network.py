@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from limner.core.errors import InputError
-from limner.nn.adapters.freezing import FrozenTower, blocks_of, encoders, freeze
+from limner.nn.adapters.freezing import FrozenTower, blocks_of, encoders, free_projection, freeze
 from limner.nn.blocks.transformer import masked_mean
 from limner.nn.two_towers import TwoTowers
 
@@ -83,6 +83,8 @@ class SideNetwork:
     confidence: bool = True
     """False: every layer counts the same."""
     sides: tuple[str, ...] = ("image", "text")
+    projections: bool = False
+    """Train how states are pooled and projected, too: where the task is new, not only the world."""
 
     def __post_init__(self) -> None:
         if self.attention not in ("sparse", "softmax"):
@@ -94,3 +96,5 @@ class SideNetwork:
         for encoder in encoders(model, self.sides):
             narrow = max(1, encoder.width // self.reduction)
             encoder.tower = SideTower(encoder.tower, encoder.width, narrow, self.attention, confidence=self.confidence)
+            if self.projections:
+                free_projection(encoder)
