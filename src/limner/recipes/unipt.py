@@ -67,10 +67,10 @@ def recipe(scale: Scale = "tiny") -> Recipe:
             Claim("layers that count alike are not better", RECALL, than="uniform", margin=-0.01),
             Claim("softmax attention is not better", RECALL, than="softmax", margin=-0.01),
         ),
-        notes="World B is seen through the backbone of world A, and its words come in pieces of the trunk's vocabulary. "
-        "Memory is counted at 64 pairs, in float32, as what autograd keeps. Every arm trains the projections, which "
-        "is all that the probe trains; in a first reproduction (120 steps, rate 2e-3) LoRA and the side network "
-        "left them as they were, and the side network found less than the probe. Rate and steps were then chosen on "
-        "validation for probe and side network. That no trunk operation is in the graph and the trunk stays byte "
-        "for byte are tests of the adapters.",
+        notes="World B is seen through the backbone of world A, and its words come in pieces of the trunk's "
+        "vocabulary. Memory is counted at 64 pairs, in float32, as what autograd keeps. Every arm trains the "
+        "projections, which is all that the probe trains; in a first reproduction (120 steps, rate 2e-3) LoRA "
+        "and the side network left them as they were, and the side network found less than the probe. Rate "
+        "and steps were then chosen on validation for probe and side network. That no trunk operation is in "
+        "the graph and the trunk stays byte for byte are tests of the adapters.",
     )
