@@ -99,6 +99,7 @@ def test_reproduce_trains_once_and_fills_the_table(tmp_path):
     table = tmp_path / "bench" / "expected.yaml"
     table.parent.mkdir()
     results.record(table, "toy", row("limner reproduce toy", recipe, first))
+    assert list(results.write(table, "another", row("limner reproduce another", recipe, first))) == ["another", "toy"]
     rows = results.read(table)
     told = rows["toy"]["claims"][0]
     assert told["values"] == [round(first.judged[0].arm, 4), round(first.judged[0].than, 4)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from limner.core.errors import InputError
 
@@ -51,12 +52,12 @@ def record(path: Path, name: str, row: Mapping[str, Any]) -> None:
 
 
 def write(path: Path, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Put one row into the table; returns the whole."""
-    rows = read(path) | {name: dict(row)}
-    partial = path.with_suffix(".partial")
-    text = yaml.safe_dump(dict(sorted(rows.items())), sort_keys=False, allow_unicode=True, width=120)
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    """Put one row into the table; returns the whole, by name. Reproductions that end together wait for one another."""
+    with FileLock(path.with_suffix(".lock")):
+        rows = dict(sorted((read(path) | {name: dict(row)}).items()))
+        partial = path.with_suffix(".partial")
+        partial.write_text(yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+        os.replace(partial, path)
     return rows
 
 
