@@ -20,6 +20,11 @@ Kind: TypeAlias = Literal[
 ]
 
 
+PLAN = ("experiment.py", "optimiser.py")
+COMMON = (*PLAN, "batches.py")
+"""Files that every method has a part of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """ "On `metric`, `arm` is higher than `than` by more than `margin`": one line of the card's "works when".
@@ -83,11 +88,6 @@ class Recipe:
     def components(self) -> list[Path]:
         """The files behind the method, its own first: what one reads to know it."""
         return list(dict.fromkeys(self.own_components() + _files(parts_of(self.method), COMMON)))
-
-
-PLAN = ("experiment.py", "optimiser.py")
-COMMON = (*PLAN, "batches.py")
-"""Files that every method has a part of."""
 
 
 def _below(part: Any) -> list[Any]:
