@@ -20,9 +20,9 @@ Each row is one published method against its baseline, at a size that two proces
 towers, the procedural world or Flickr8k, {seeds} seeds. So the numbers say whether a method's idea shows at this scale,
 not what the paper's model reaches. "difference" is oriented so that more is what the claim says; its 95 % interval
 resamples seeds and questions in pairs. A claim *holds* when the interval and every single seed lie above the margin;
-it is *contradicted* when they all lie below; else the difference was *not seen*. The first claim is the headline: without it, a method "does not hold here". What
-did not hold stands here too, and where the order of the claims, a margin or a setting was changed after figures had
-been seen, the notes say so.
+it is *contradicted* when they all lie below; else the difference was *not seen*. The first claim is the headline:
+without it, a method "does not hold here". What did not hold stands here too, and where the order of the claims, a
+margin or a setting was changed after figures had been seen, the notes say so.
 """
 
 
