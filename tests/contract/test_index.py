@@ -6,20 +6,29 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
+from _pytest.mark import ParameterSet
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from servers import SERVERS, connected
 
 from limner.core.errors import InputError
 from limner.core.protocols import Index
-from limner.core.types import Dense, Representation, Space
+from limner.core.types import Dense, Representation, Space, Sparse, Tokens
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.dense import DenseIndex
-from limner.index.shards import ShardFolder
+from limner.index.lexical import LexicalIndex
+from limner.index.multivector import MultiVectorIndex
+from limner.index.remote import RemoteIndex
+from limner.index.stored import StoredIndex
 from limner.index.vectors import VectorStore
 
 TOLERANCE = 1e-5
@@ -37,16 +46,60 @@ class Case:
     draw: Callable[[np.random.Generator, int], Representation]
     """n things of the index's space, some of them equal."""
     score: Callable[[Representation, Representation], np.ndarray]
-    """Queries (q) and items (n) -> exact scores (q, n), by the plainest code there is."""
+    """Queries (q) and items (n) -> exact scores (q, n), by the plainest code there is; -inf: no answer."""
     wrong: Representation
     """A representation that this index cannot take."""
+    mark: pytest.MarkDecorator | None = None
+    """What the case needs."""
 
 
-def open_dense(similarity: str) -> Callable[[Path], Index]:
+class Refreshing:
+    """An index whose structure is built after every second change, so that there are always rows beside it."""
+
+    def __init__(self, index: StoredIndex[Any]) -> None:
+        self.index, self.changes = index, 0
+        self.space, self.search, self.stats = index.space, index.search, index.stats
+
+    def add(self, ids: np.ndarray, vectors: Representation) -> None:
+        self.index.add(ids, vectors)
+        self._changed()
+
+    def remove(self, ids: np.ndarray) -> int:
+        removed = self.index.remove(ids)
+        self._changed()
+        return removed
+
+    def refresh(self) -> bool:
+        return self.index.refresh()
+
+    def _changed(self) -> None:
+        self.changes += 1
+        if self.changes % 2 == 0:
+            self.refresh()
+
+
+def opener(kind: type[StoredIndex[Any]], space: Space, **settings: Any) -> Callable[[Path], Index]:
     def open(folder: Path) -> Index:
         catalogue = Catalogue(folder / "catalogue.sqlite", create=True)
-        space = Space("image", "dense", 12, similarity)
-        return DenseIndex(VectorStore(catalogue, ShardFolder(folder / "vectors"), "model", space))
+        store = VectorStore(catalogue, ArrayFolder(folder / "vectors"), "model", space)
+        index = kind(store, **settings)
+        return Refreshing(index) if settings else index
+
+    return open
+
+
+def remote(server: str, space: Space) -> Callable[[Path], Index]:
+    """Opens a space on one of the servers, below a name that only this folder has."""
+    [url] = [url for name, url, _ in SERVERS if name == server]
+
+    def open(folder: Path) -> Index:
+        catalogue = Catalogue(folder / "catalogue.sqlite", create=True)
+        with catalogue.transaction():
+            if catalogue.shards.server() is None:
+                catalogue.shards.use_server(url())
+        kept = catalogue.shards.server()
+        assert kept is not None
+        return RemoteIndex(catalogue, connected(kept[0]), kept[1], "model", space)
 
     return open
 
@@ -66,13 +119,92 @@ def cosine(queries: Dense, items: Dense) -> np.ndarray:
     return np.divide(dot(queries, items), product, out=np.zeros_like(product), where=product > 0)
 
 
+def ragged(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def draw_sparse(rng: np.random.Generator, n: int, least: int = 1) -> Sparse:
+    """Few words of 30, of few weights; the first word in all, so that all have something in common."""
+    lengths = rng.integers(least, 5, size=n)
+    shared = np.arange(least)
+    terms = [np.append(shared, np.sort(1 + rng.permutation(29)[: length - least])) for length in lengths]
+    weights = rng.choice([0.4, 1.0, 1.9], size=lengths.sum()).astype(np.float32)
+    return Sparse(ragged(lengths), np.concatenate([np.empty(0, np.int64), *terms]), weights, 30)
+
+
+def weighted_words(queries: Sparse, items: Sparse) -> np.ndarray:
+    """The dot product with weights in 255 steps up to 4, those of a question in 65,535 up to its largest; no answer
+    without a common word."""
+    words, asked = (
+        scipy.sparse.csr_array((side.values, side.indices, side.indptr), (len(side), 30)) for side in (items, queries)
+    )
+    kept = np.rint(words.toarray().astype(np.float64) * (255 / 4)) * (4 / 255)
+    largest = np.maximum(np.abs(asked.toarray()).max(axis=1, keepdims=True, initial=0), 1e-9).astype(np.float64)
+    rounded = np.rint(asked.toarray() / largest * 65535) * (largest / 65535)
+    common = asked.toarray().astype(bool).astype(int) @ kept.astype(bool).astype(int).T
+    return np.where(common > 0, rounded @ kept.T, -np.inf)
+
+
+def draw_tokens(rng: np.random.Generator, n: int, least: int = 1) -> Tokens:
+    offsets = ragged(rng.integers(least, 4, size=n))
+    return Tokens(offsets, rng.integers(-3, 4, size=(offsets[-1], 8)).astype(np.float32))
+
+
+def best_pairs(queries: Tokens, items: Tokens) -> np.ndarray:
+    """The sum over a query's vectors of the best product; no answer without vectors on both sides."""
+    scores = np.full((len(queries), len(items)), -np.inf)
+    for row in range(len(queries)):
+        for column in range(len(items)):
+            query, item = queries.take(slice(row, row + 1)).values, items.take(slice(column, column + 1)).values
+            if len(query) and len(item):
+                scores[row, column] = (query @ item.T).max(axis=1).sum()
+    return scores
+
+
+IMAGE, WORDS, PARTS = (
+    Space("image", "dense", 12, "dot"),
+    Space("words", "sparse", 30, "dot"),
+    Space("parts", "tokens", 8, "maxsim"),
+)
+ANGLES = replace(IMAGE, similarity="cosine")
+NARROW, OTHER = Dense(np.zeros((1, 11), np.float32)), Tokens(np.array([0, 1]), np.zeros((1, 7), np.float32))
 CASES = [
-    Case("dense, dot", open_dense("dot"), draw_dense, dot, Dense(np.zeros((1, 11), np.float32))),
-    Case("dense, cosine", open_dense("cosine"), draw_dense, cosine, Dense(np.zeros((1, 11), np.float32))),
+    Case("dense, dot", opener(DenseIndex, IMAGE), draw_dense, dot, NARROW),
+    Case("dense, cosine", opener(DenseIndex, ANGLES), draw_dense, cosine, NARROW),
+    Case("dense, partition", opener(DenseIndex, IMAGE, least=8, recall=0.99), draw_dense, dot, NARROW),
+    Case("sparse", opener(LexicalIndex, WORDS), draw_sparse, weighted_words, NARROW),
+    Case("sparse, postings", opener(LexicalIndex, WORDS, least=4), draw_sparse, weighted_words, NARROW),
+    Case("tokens", opener(MultiVectorIndex, PARTS), draw_tokens, best_pairs, OTHER),
+    Case("tokens, codes", opener(MultiVectorIndex, PARTS, least=4, recall=0.99), draw_tokens, best_pairs, OTHER),
+]
+
+for name, _, mark in SERVERS:
+    CASES += [
+        Case(f"{name}, dense, dot", remote(name, IMAGE), draw_dense, dot, NARROW, mark),
+        Case(
+            f"{name}, dense, cosine",
+            remote(name, ANGLES),
+            draw_dense,
+            cosine,
+            NARROW,
+            mark,
+        ),
+        Case(f"{name}, sparse", remote(name, WORDS), draw_sparse, weighted_words, NARROW, mark),
+    ]
+
+# Items and questions that have nothing in common, or nothing at all.
+ODD = [
+    replace(case, name=f"{case.name}, odd", draw=partial(case.draw, least=0))
+    for case in CASES
+    if "sparse" in case.name or "tokens" in case.name
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def marked(cases: list[Case]) -> list[ParameterSet]:
+    return [pytest.param(case, id=case.name, marks=() if case.mark is None else case.mark) for case in cases]
+
+
+@pytest.fixture(params=marked(CASES))
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 
@@ -93,13 +225,13 @@ def check(case: Case, queries: Representation, k: int, ids: np.ndarray, items: R
     for query, (got, scores) in enumerate(found):
         assert got.dtype == np.int64
         assert scores.dtype == np.float32
-        assert len(got) == len(scores) == min(k, len(ids)), "fewer only if fewer exist"
+        true = {id: score for id, score in zip(ids.tolist(), truth[query], strict=True) if np.isfinite(score)}
+        assert len(got) == len(scores) == min(k, len(true)), "fewer only if fewer exist"
         assert len(set(got.tolist())) == len(got)
         order = sorted(zip(-scores.astype(float), got, strict=True))
         assert [id for _, id in order] == got.tolist(), "best first, ties by smaller id"
-        true = dict(zip(ids.tolist(), truth[query], strict=True))
         np.testing.assert_allclose(scores, [true[id] for id in got.tolist()], atol=TOLERANCE)
-        if len(got) < len(ids):
+        if len(got) < len(true):
             missed = max(score for id, score in true.items() if id not in set(got.tolist()))
             assert missed <= scores[-1] + TOLERANCE
             equal = [id for id, score in true.items() if abs(score - scores[-1]) < TOLERANCE]
@@ -289,7 +421,7 @@ class Session(RuleBasedStateMachine):
         check(replace(self.case, score=lambda *_: truth), queries, k, ids_of(*ids), queries, found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", marked([*CASES, *ODD]))
 def test_any_sequence_of_operations(case: Case) -> None:
     machine = type("CaseSession", (Session,), {"case": case})
     run_state_machine_as_test(

@@ -18,21 +18,39 @@ from typing import Any
 import numpy as np
 
 import limner.index
-from limner.core.types import Dense, Item, Space
+from limner.core.types import Dense, Item, Representation, Space, Sparse, Tokens
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
-from limner.index.dense import DenseIndex
+from limner.index.chunks import Chunks
 from limner.index.records import Entry, Skipped
-from limner.index.shards import ShardFolder
 from limner.index.vectors import MERGED_SHARDS, VectorStore
 
 SOURCE = str(Path(limner.index.__file__).parent)
-SPACES = [Space("image", "dense", 4, "dot"), Space("text", "dense", 6, "dot")]
+SPACES = [
+    Space("image", "dense", 4, "dot"),
+    Space("words", "sparse", 9, "dot"),
+    Space("parts", "tokens", 3, "maxsim"),
+]
+
+
+def draw(space: Space, n: int, rng: np.random.Generator) -> Representation:
+    if space.kind == "dense":
+        return Dense(rng.random((n, space.size), np.float32))
+    offsets = 2 * np.arange(n + 1)
+    if space.kind == "tokens":
+        return Tokens(offsets, rng.random((2 * n, space.size), np.float32))
+    return Sparse(offsets, np.tile([1, 7], n), rng.random(2 * n, np.float32) + 0.1, space.size)
+
+
+def column(chunks: Chunks) -> dict[str, Any]:
+    """A structure of the plainest kind."""
+    return {"values": np.concatenate([chunk.values for chunk in chunks])}
 
 
 class Opened:
     def __init__(self, folder: Path) -> None:
         self.catalogue = Catalogue(folder / "catalogue.sqlite", create=True)
-        self.folder = ShardFolder(folder / "vectors")
+        self.folder = ArrayFolder(folder / "vectors")
         self.stores = [VectorStore(self.catalogue, self.folder, "model", space) for space in SPACES]
 
     def commit(self, entries: list[Entry], seed: int) -> None:
@@ -40,7 +58,7 @@ class Opened:
         with self.catalogue.transaction():
             keys = self.catalogue.put(entries)
             for store in self.stores:
-                DenseIndex(store).add(keys, Dense(rng.random((len(keys), store.space.size), np.float32)))
+                store.add(keys, draw(store.space, len(keys), rng))
             self.catalogue.skip([Skipped(f"/bad{seed}", "truncated")])
 
     def state(self) -> dict[str, Any]:
@@ -48,11 +66,22 @@ class Opened:
         vectors = [store.take(np.array(sorted(items))) for store in self.stores]
         return {
             "items": items,
-            "vectors": [(keys.tolist(), values.tolist()) for keys, values in vectors],
-            "searchable": [store.stats()["vectors"] for store in self.stores],
+            "vectors": [(keys.tolist(), made.values.tolist()) for keys, made in vectors],
+            "searchable": [searchable(store) for store in self.stores],
             "skipped": self.catalogue.skipped(),
             "vanished": self.catalogue.vanished().tolist(),
         }
+
+
+def searchable(store: VectorStore) -> list[int]:
+    """The keys that the structure and the blocks beside it can find."""
+    snapshot = store.snapshot()
+    keys = [block.keys if block.live is None else block.keys[block.live] for block in snapshot.rest()]
+    if snapshot.structure is not None:
+        rows = np.arange(len(snapshot.structure))
+        alive = snapshot.structure.alive
+        keys.append(snapshot.structure.keys(rows if alive is None else rows[alive]))
+    return sorted(np.concatenate(keys).tolist())
 
 
 def prepare(folder: Path) -> None:
@@ -72,6 +101,8 @@ def change(folder: Path) -> None:
             opened.catalogue.remove([2])
             entries = [Item("/new"), Item("/0/0", fields={"n": "changed"}), Item("/moved", id="i5"), Item("/2/0")]
             opened.commit([Entry(item, f"changed {item.uri}") for item in entries], 99)
+        for store in opened.stores:
+            store.refresh(column, least=10)
     opened.catalogue.close()
 
 

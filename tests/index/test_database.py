@@ -16,10 +16,10 @@ import pytest
 from limner.core.errors import CollectionBusy, CollectionError, StorageError
 from limner.core.types import Item
 from limner.index import database
+from limner.index.arrays import storage_errors
 from limner.index.catalogue import Catalogue
 from limner.index.records import Entry
 from limner.index.schema import MIGRATIONS, VERSION, prepare
-from limner.index.shards import storage_errors
 
 
 def put(catalogue: Catalogue, *uris: str) -> list[int]:

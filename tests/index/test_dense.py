@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from limner.core.errors import InputError
 from limner.core.types import Dense, Space
-from limner.index import dense as dense_module
+from limner.index import exact as dense_module
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.dense import DenseIndex
-from limner.index.shards import ShardFolder
-from limner.index.vectors import Block, VectorStore
+from limner.index.vectors import Block, Snapshot, VectorStore
 
 
 def index_of(catalogue: Catalogue, d: int, similarity: str = "dot", fingerprint: str = "model") -> DenseIndex:
-    folder = ShardFolder(catalogue.path.parent / "vectors")
+    folder = ArrayFolder(catalogue.path.parent / "vectors")
     return DenseIndex(VectorStore(catalogue, folder, fingerprint, Space("image", "dense", d, similarity)))
 
 
@@ -44,8 +44,8 @@ class InMemory:
     def __init__(self, space: Space, blocks: list[Block]) -> None:
         self.space, self._blocks = space, blocks
 
-    def blocks(self) -> list[Block]:
-        return self._blocks
+    def snapshot(self) -> Snapshot:
+        return Snapshot(None, tuple(self._blocks), None)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -65,11 +65,9 @@ def test_exact_whatever_the_numbers(seed: int, n: int, d: int, k: int, scale: fl
     queries = rng.normal(size=(3, d)).astype(np.float32)
     queries[0] -= vectors[0] * (queries[0] @ vectors[0]) / max(float(vectors[0] @ vectors[0]), 1e-37)
     parts = [part for part in np.split(np.arange(n), [min(cut, n)]) if len(part)]
-    blocks = [
-        Block(rows, vectors[rows], None, None, float(np.linalg.norm(vectors.astype(np.float64), axis=1).max()))
-        for rows in parts
-    ]
-    index = DenseIndex(InMemory(Space("image", "dense", d, "dot"), blocks))  # type: ignore[arg-type]
+    space, longest = Space("image", "dense", d, "dot"), float(np.linalg.norm(vectors.astype(np.float64), axis=1).max())
+    blocks = [Block(rows, {"vectors": vectors[rows]}, space, None, None, longest, False) for rows in parts]
+    index = DenseIndex(InMemory(space, blocks))  # type: ignore[arg-type]
     assert lists(index.search(Dense(queries), k)) == oracle(queries, vectors, k)
 
 
@@ -115,11 +113,11 @@ def test_cosine_keeps_directions_only_and_once(catalogue: Catalogue) -> None:
     index = index_of(catalogue, 16, "cosine")
     vectors = (rng.normal(size=(50, 16)) * 10.0 ** rng.integers(-30, 30, size=(50, 1))).astype(np.float32)
     index.add(np.arange(50), Dense(vectors))
-    [block] = index._store.blocks()
+    [block] = index._store.snapshot().blocks
     np.testing.assert_allclose(np.linalg.norm(block.vectors, axis=1), 1, atol=1e-6)
     again = index_of(catalogue, 16, "cosine", "imported")
     again.add(block.keys, Dense(block.vectors))
-    np.testing.assert_array_equal(again._store.blocks()[0].vectors, block.vectors)
+    np.testing.assert_array_equal(again._store.snapshot().blocks[0].vectors, block.vectors)
     [(ids, scores)] = index.search(Dense(vectors[7:8] * 3), 1)
     assert ids.tolist() == [7]
     assert scores[0] == pytest.approx(1, abs=1e-6)
@@ -156,7 +154,7 @@ def test_numbers_that_cannot_be_scored_are_refused(catalogue: Catalogue, number:
 @pytest.mark.parametrize("space", [Space("words", "sparse", 9, "dot"), Space("patches", "tokens", 9, "maxsim")])
 def test_spaces_of_other_kinds_are_refused(catalogue: Catalogue, space: Space) -> None:
     with pytest.raises(InputError, match=f"space {space.name}: DenseIndex serves dense"):
-        DenseIndex(VectorStore(catalogue, ShardFolder("unused"), "model", space))
+        DenseIndex(VectorStore(catalogue, ArrayFolder("unused"), "model", space))
 
 
 @pytest.mark.parametrize(("queries", "megabytes"), [(1, 8), (300, 64)])

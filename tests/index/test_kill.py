@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from limner.core.types import Space
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
-from limner.index.shards import ShardFolder
 from limner.index.vectors import VectorStore
 
 ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -21,15 +21,15 @@ ONE_THREAD = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 WRITER = """
 import sys
 import numpy as np
-from limner.core.types import Item, Space
+from limner.core.types import Dense, Item, Space
 from limner.index.catalogue import Catalogue
 from limner.index.records import Entry
-from limner.index.shards import ShardFolder
+from limner.index.arrays import ArrayFolder
 from limner.index.vectors import VectorStore
 
 folder, size = sys.argv[1], int(sys.argv[2])
 catalogue = Catalogue(folder + "/catalogue.sqlite", create=True)
-shards = ShardFolder(folder + "/vectors")
+shards = ArrayFolder(folder + "/vectors")
 store = VectorStore(catalogue, shards, "model", Space("image", "dense", 4, "dot"))
 with catalogue.writing():
     shards.sweep(catalogue.shards.files())
@@ -37,7 +37,7 @@ with catalogue.writing():
     while True:
         with catalogue.transaction():
             keys = catalogue.put([Entry(Item(f"/{batch}/{row}", fields={"batch": batch})) for row in range(size)])
-            store.add(keys, np.outer(keys, np.ones(4)).astype(np.float32))
+            store.add(keys, Dense(np.outer(keys, np.ones(4)).astype(np.float32)))
         print(batch, flush=True)
         batch += 1
 """
@@ -69,13 +69,13 @@ def test_sigkill_loses_nothing_that_was_reported(folder: Path) -> None:
             writer.kill()
             reported = max([int(first), *(int(line) for line in writer.stdout if line.endswith("\n"))])
         catalogue = Catalogue(folder / "catalogue.sqlite")
-        store = VectorStore(catalogue, ShardFolder(folder / "vectors"), "model", Space("image", "dense", 4, "dot"))
+        store = VectorStore(catalogue, ArrayFolder(folder / "vectors"), "model", Space("image", "dense", 4, "dot"))
         keys = catalogue.select()
         assert len(keys) % size == 0
         assert len(keys) // size - 1 in (reported, reported + 1), "the last one may have died before it could report"
         placed, vectors = store.take(keys)
         assert placed.tolist() == keys.tolist()
-        np.testing.assert_array_equal(vectors[:, 0], keys)
+        np.testing.assert_array_equal(vectors.values[:, 0], keys)
         assert store.stats()["vectors"] == len(keys)
         assert catalogue.check() == store.verify() == []
         catalogue.close()

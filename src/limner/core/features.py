@@ -29,9 +29,12 @@ class Encoded:
     states: Tensor | None = None
     """(n, t, w): what the tower says of each place or word."""
     tokens: Tensor | None = None
-    """(n, t, d): the states as unit vectors of the common space, where the model was asked for them."""
+    """(n, t, d): several unit vectors of the common space, where the model was asked for them: the states, fewer that
+    a reducer made of a picture's (nn/blocks/token_reducer.py), or a picture's focused vectors (nn/heads/focus.py)."""
     mask: Tensor | None = None
     """(n, t) bool, True where a word is real; None: all are (a picture's places)."""
+    lexicon: Tensor | None = None
+    """(n, V): the greatest logit of each word of the vocabulary over all places or words (see nn/heads/lexicon.py)."""
 
     def take(self, rows: Tensor | slice) -> Encoded:
         return self._each(lambda value: value[rows])

@@ -54,6 +54,10 @@ class Encoder(Protocol):
 
     def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations: ...
 
+    def word(self, space: str, term: int) -> str:
+        """What a dimension of a sparse space is called, for explanations."""
+        ...
+
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         """Scores of a question of that modality against items -> probabilities (0 to 1), same shape, monotone."""
         ...
@@ -78,6 +82,13 @@ class Index(Protocol):
         """The k best of each query (fewer only if fewer exist), best first, ties by smaller id.
 
         `among`: only these ids, sorted. Returns (ids, float32 scores) for each query. k < 1: InputError.
+        """
+        ...
+
+    def refresh(self) -> bool:
+        """Make searching quick again after many changes; returns whether there was anything to do.
+
+        May take minutes for a million items. Searches go on meanwhile; what is found does not depend on it.
         """
         ...
 

@@ -32,7 +32,14 @@ class Turns:
     turns: tuple[str, ...]
 
 
-Content: TypeAlias = Text | Picture | Turns
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An item of the collection, by its id, as an example of what is wanted."""
+
+    id: str
+
+
+Content: TypeAlias = Text | Picture | Turns | Example
 
 
 @dataclass(frozen=True, slots=True)

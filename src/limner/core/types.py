@@ -135,6 +135,36 @@ class Space:
     """Dimension of its vectors; for `sparse`, the size of the vocabulary."""
     similarity: Similarity
 
+    def nothing(self) -> Representation:
+        """The representation of no item."""
+        offsets = np.zeros(1, np.int64)
+        if self.kind == "dense":
+            return Dense(np.empty((0, self.size), np.float32))
+        if self.kind == "tokens":
+            return Tokens(offsets, np.empty((0, self.size), np.float32))
+        return Sparse(offsets, np.empty(0, np.int64), np.empty(0, np.float32), self.size)
+
+
+def concatenate(parts: Sequence[Representation], space: Space) -> Representation:
+    """Several representations of one space as one."""
+    every = [space.nothing(), *parts]
+    values = np.concatenate([part.values for part in every])
+    if space.kind == "dense":
+        return Dense(values)
+    if space.kind == "tokens":
+        return Tokens(_joined_offsets([part.offsets for part in every if isinstance(part, Tokens)]), values)
+    words = [part for part in every if isinstance(part, Sparse)]
+    return Sparse(
+        _joined_offsets([part.indptr for part in words]),
+        np.concatenate([part.indices for part in words]),
+        values,
+        space.size,
+    )
+
+
+def _joined_offsets(parts: Sequence[Integers]) -> Integers:
+    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(offsets) for offsets in parts]))]).astype(np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

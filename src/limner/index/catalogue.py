@@ -272,12 +272,12 @@ class Catalogue(Database):
             row = connection.execute("SELECT value FROM meta WHERE name = 'model'").fetchone()
         return None if row is None else Model(**json.loads(row[0]))
 
-    def use_model(self, model: Model) -> None:
-        """Go over to this model: vectors of any other are forgotten in the same transaction."""
+    def use_model(self, model: Model, beside: Sequence[str] = ()) -> None:
+        """Go over to this model: all vectors but its own and those with fingerprints `beside` it are forgotten."""
         with self.transaction() as connection:
             text = json.dumps({"name": model.name, "fingerprint": model.fingerprint})
             connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('model', ?)", (text,))
-            self.shards.drop_other_models(model.fingerprint)
+            self.shards.keep_only([model.fingerprint, *beside])
 
     def check(self) -> list[str]:
         """Let SQLite test the whole file; returns a line for each problem."""

@@ -1,162 +1,104 @@
-"""DenseIndex: exact nearest neighbours by blocked matrix products over memory-mapped shards."""
+"""DenseIndex: one vector an item; exact where that is quick, else partitioned candidates scored exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from limner.core.errors import InputError
-from limner.core.types import Dense, Floats, Integers, Representation, Space
-from limner.index.ledger import locate
-from limner.index.vectors import Block, VectorStore, fitted
+from limner.core.types import Dense, Floats, Integers, Representation
+from limner.index.arrays import Array, Arrays
+from limner.index.chunks import Chunks
+from limner.index.exact import QUERIES, Best, scan
+from limner.index.layout import fitted
+from limner.index.stored import StoredIndex
+from limner.index.structure import Structure
+from limner.index.vectors import Snapshot, VectorStore
 
-_QUERIES = 256
-"""So many queries share one pass over the vectors."""
+if TYPE_CHECKING:
+    from limner.index.partition import Partition
 
-_BLOCK_ROWS = 1 << 15
-_BLOCK_SCORES = 1 << 22
-"""So many scores are held at a time (16 MB), whatever the number of vectors and queries."""
+LEAST = 20_000
+"""So many vectors are scanned exactly in about two milliseconds; a partition is quicker only beyond."""
 
-_GATHER_BELOW = 0.25
-"""Where fewer rows of a stretch are wanted than this share, copying those out beats scoring them all."""
-
-_RESCORED_NUMBERS = 1 << 20
+SCANNED = 10_000
+"""A filter that leaves so few of the items is answered by scanning those."""
 
 
-class DenseIndex:
+class DenseIndex(StoredIndex["Partition"]):
     """Implements `core.protocols.Index` for spaces of kind "dense", similarity "cosine" or "dot".
 
-    Exact, and independent of how the vectors are spread over shards: a matrix product in float32
-    picks the candidates, with a margin for its rounding, and their scores are then computed row by
-    row in float64. So equal vectors have equal scores, always, and ties go to the smaller id.
-    Safe to search from several threads.
+    Scores are always exact. So are the answers of a small collection and of a selective filter; beyond, each of
+    the true k best is among the answers with the probability `recall` (1: always, by scanning everything).
     """
 
-    def __init__(self, store: VectorStore) -> None:
-        if store.space.kind != "dense" or store.space.similarity not in ("cosine", "dot"):
-            raise InputError(
-                f"space {store.space.name}: DenseIndex serves dense vectors with cosine or dot, "
-                f"not {store.space.kind} with {store.space.similarity}"
-            )
-        self._store = store
+    kind = "dense"
+    similarities = ("cosine", "dot")
 
-    @property
-    def space(self) -> Space:
-        return self._store.space
+    def __init__(self, store: VectorStore, *, recall: float = 0.98, least: int = LEAST) -> None:
+        super().__init__(store, least)
+        if not 0 < recall <= 1:
+            raise InputError(f"recall is {recall}; it must be above 0 and at most 1")
+        self._recall = recall
 
-    def add(self, ids: Integers, vectors: Representation) -> None:
-        self._store.add(ids, self._values(vectors))
+    def _build(self, chunks: Chunks) -> dict[str, Array]:
+        from limner.index.partition_build import build
 
-    def remove(self, ids: Integers) -> int:
-        return self._store.remove(ids)
+        return build(_Vectors(chunks), self.space.similarity)
 
-    def stats(self) -> Mapping[str, int | float | str]:
-        return self._store.stats()
+    def _structure(self, arrays: Arrays) -> Partition:
+        from limner.index.partition import Partition
 
-    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Floats]]:
-        if k < 1:
-            raise InputError(f"k is {k}; it must be at least 1")
-        if among is not None and np.any(np.diff(among) <= 0):
-            raise InputError("among: the ids must ascend, each once")
-        values = fitted(self._values(queries), self.space)
-        blocks = self._store.blocks()
+        return Partition(arrays)
+
+    def _fitted(self, queries: Representation) -> Dense:
+        values = fitted(queries, self.space)
+        assert isinstance(values, Dense)
+        return values
+
+    def _search(
+        self, snapshot: Snapshot, queries: Representation, k: int, among: Integers | None
+    ) -> list[tuple[Integers, Floats]]:
         found = []
-        for start in range(0, len(values), _QUERIES):
-            best = _Best(values[start : start + _QUERIES], k)
-            for block in blocks:
-                for ids, vectors, rows in _stretches(block, among, best.most_rows):
-                    best.offer(ids, vectors, rows, block.norm)
+        structure = snapshot.structure
+        if structure is None or self._recall == 1 or (among is not None and len(among) <= SCANNED):
+            blocks, structure = snapshot.blocks, None
+        else:
+            blocks = snapshot.rest()
+        for start in range(0, len(queries), QUERIES):
+            group = queries.values[start : start + QUERIES]
+            best = Best(group, k)
+            scan(best, blocks, among)
+            if structure is not None:
+                self._consider_candidates(best, snapshot, structure, group, k, among)
             found += best.take()
         return found
 
-    def _values(self, representation: Representation) -> Floats:
-        if not isinstance(representation, Dense):
-            raise InputError(f"space {self.space.name}: needs Dense, not {type(representation).__name__}")
-        return representation.values
+    def _consider_candidates(
+        self, best: Best, snapshot: Snapshot, structure: Structure, queries: Floats, k: int, among: Integers | None
+    ) -> None:
+        partition = self._open(structure)
+        covered = [block for block in snapshot.blocks if block.covered]
+        candidates = partition.search(queries, k, self._recall, structure.allowed(among))
+        for query, (rows, _) in enumerate(candidates):
+            keys = np.sort(structure.keys(rows))
+            for block in covered:
+                own = block.rows(keys)
+                assert own is not None
+                if len(own):
+                    best.consider(query, block.keys[own], block.vectors[own])
 
 
-class _Best:
-    """The k best rows of each query so far."""
+class _Vectors(Sequence[Floats]):
+    """Chunks of a dense space as the matrices that they are."""
 
-    def __init__(self, queries: Floats, k: int) -> None:
-        self.most_rows = min(_BLOCK_ROWS, _BLOCK_SCORES // len(queries))
-        self._queries, self._k = queries, k
-        self._exact_queries = queries.astype(np.float64)
-        self._lengths = np.linalg.norm(self._exact_queries, axis=1)
-        self._floor = np.full(len(queries), -np.inf)
-        # Parallel arrays, one entry a candidate, ordered by query, then best first.
-        self._owner = np.empty(0, np.int64)
-        self._ids = np.empty(0, np.int64)
-        self._scores = np.empty(0, np.float32)
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
 
-    def offer(self, ids: Integers, vectors: Floats, rows: Integers | None, norm: float) -> None:
-        """Consider rows (all, if None) of `vectors` (n, d), none longer than `norm`, of the items `ids` (n,)."""
-        rough = self._queries @ vectors.T
-        if rows is not None:
-            rough = rough[:, rows]
-        # In float32 a dot product of d terms, summed in any order, is off by less than d/2^24 of |q||v|;
-        # the constant covers numbers too small for a relative error. Twice: this row and the k-th may both be off.
-        margin = 2 * ((vectors.shape[1] + 4) * 2.0**-24 * norm * self._lengths + 1e-37)
-        passing = rough >= (self._floor - margin).astype(np.float32)[:, None]
-        if rough.shape[1] > self._k and np.count_nonzero(passing) > 2 * self._k * len(self._queries):
-            kth = np.partition(rough, -self._k, axis=1)[:, -self._k]
-            passing &= rough >= (kth - margin).astype(np.float32)[:, None]
-        owner, column = np.nonzero(passing)
-        if len(owner):
-            row = column if rows is None else rows[column]
-            self._merge(owner, ids[row], self._score(owner, vectors, row))
+    def __len__(self) -> int:
+        return len(self._chunks)
 
-    def take(self) -> list[tuple[Integers, Floats]]:
-        """(ids, scores) of each query, best first."""
-        ends = np.cumsum(np.bincount(self._owner, minlength=len(self._queries)))[:-1]
-        return list(zip(np.split(self._ids, ends), np.split(self._scores, ends), strict=True))
-
-    def _score(self, owner: Integers, vectors: Floats, row: Integers) -> Floats:
-        scores = np.empty(len(row), np.float32)
-        step = max(1, _RESCORED_NUMBERS // vectors.shape[1])
-        for start in range(0, len(row), step):
-            part = slice(start, start + step)
-            # A sum along the last axis adds up each row in one order, whatever rows stand around it.
-            scores[part] = (self._exact_queries[owner[part]] * vectors[row[part]]).sum(axis=1)
-        return scores
-
-    def _merge(self, owner: Integers, ids: Integers, scores: Floats) -> None:
-        owner = np.concatenate([self._owner, owner])
-        ids = np.concatenate([self._ids, ids])
-        scores = np.concatenate([self._scores, scores])
-        order = np.lexsort((ids, -scores, owner))
-        owner, ids, scores = owner[order], ids[order], scores[order]
-        rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-        last = rank == self._k - 1
-        self._floor[owner[last]] = scores[last]
-        kept = rank < self._k
-        self._owner, self._ids, self._scores = owner[kept], ids[kept], scores[kept]
-
-
-def _stretches(
-    block: Block, among: Integers | None, most_rows: int
-) -> Iterator[tuple[Integers, Floats, Integers | None]]:
-    """The rows of a block that may be found, in pieces: ids (n,), vectors (n, d), which of these n (None: all)."""
-    eligible = _eligible(block, among)
-    for start in range(0, len(block.keys), most_rows):
-        stretch = slice(start, start + most_rows)
-        ids, vectors = block.keys[stretch], block.vectors[stretch]
-        if eligible is None:
-            yield ids, vectors, None
-            continue
-        first, end = np.searchsorted(eligible, (start, start + len(ids)))
-        rows = eligible[first:end] - start
-        if len(rows) >= _GATHER_BELOW * len(ids):
-            yield ids, vectors, rows
-        elif len(rows):
-            yield ids[rows], vectors[rows], None
-
-
-def _eligible(block: Block, among: Integers | None) -> Integers | None:
-    """The rows that are alive and among the wanted, ascending; None: every row."""
-    if among is None:
-        return None if block.live is None else np.flatnonzero(block.live)
-    first, end = np.searchsorted(among, (block.keys[0], block.keys[-1] + 1))
-    rows = locate(block.keys, among[first:end])
-    return rows if block.live is None else rows[block.live[rows]]
+    def __getitem__(self, number: int) -> Floats:  # type: ignore[override]
+        return self._chunks[number].values

@@ -93,6 +93,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    (
+        # Shards hold every kind of representation now, as safetensors; what was a .npy must be made again.
+        "DELETE FROM shards",
+        "UPDATE meta SET value = random() WHERE name = 'generation'",
+        # What makes a large space quick to search, derived from the live rows of some of its shards.
+        """
+        CREATE TABLE structures (
+            id INTEGER PRIMARY KEY,
+            fingerprint TEXT NOT NULL,
+            space TEXT NOT NULL,
+            file TEXT NOT NULL UNIQUE,
+            bytes INTEGER NOT NULL,
+            checksum INTEGER NOT NULL,
+            UNIQUE (fingerprint, space)
+        )
+        """,
+        "ALTER TABLE shards ADD COLUMN structure INTEGER REFERENCES structures ON DELETE SET NULL",
+    ),
 )
 """Step i brings a file of version i to version i + 1. A step that was published is never changed."""
 

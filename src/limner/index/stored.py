@@ -1,0 +1,91 @@
+"""StoredIndex: what the indexes of all kinds have in common, over the store of their space."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from limner.core.errors import InputError
+from limner.core.types import Floats, Integers, Kind, Representation, Similarity, Space
+from limner.index.arrays import Array, Arrays
+from limner.index.chunks import Chunks
+from limner.index.structure import Structure
+from limner.index.vectors import Snapshot, VectorStore
+
+Opened = TypeVar("Opened")
+"""What a kind of index makes of the arrays of a structure."""
+
+
+def check_limits(k: int, among: Integers | None) -> None:
+    """Raises InputError for what no search can be limited to."""
+    if k < 1:
+        raise InputError(f"k is {k}; it must be at least 1")
+    if among is not None and np.any(np.diff(among) <= 0):
+        raise InputError("among: the ids must ascend, each once")
+
+
+class StoredIndex(ABC, Generic[Opened]):
+    """Implements `core.protocols.Index`. Safe to search from several threads.
+
+    From `least` items on a structure is built (`refresh`) that covers nearly all of them; what it does not
+    cover is searched the plain way, and both are one answer.
+    """
+
+    kind: ClassVar[Kind]
+    similarities: ClassVar[tuple[Similarity, ...]]
+
+    def __init__(self, store: VectorStore, least: int) -> None:
+        space = store.space
+        if space.kind != self.kind or space.similarity not in self.similarities:
+            raise InputError(
+                f"space {space.name}: {type(self).__name__} serves {self.kind} vectors with "
+                f"{' or '.join(self.similarities)}, not {space.kind} with {space.similarity}"
+            )
+        self._store, self._least = store, least
+        self._opened: tuple[str, Opened] | None = None
+
+    @property
+    def space(self) -> Space:
+        return self._store.space
+
+    def add(self, ids: Integers, vectors: Representation) -> None:
+        self._store.add(ids, vectors)
+
+    def remove(self, ids: Integers) -> int:
+        return self._store.remove(ids)
+
+    def refresh(self) -> bool:
+        return self._store.refresh(self._build, self._least)
+
+    def stats(self) -> Mapping[str, int | float | str]:
+        return self._store.stats()
+
+    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Floats]]:
+        check_limits(k, among)
+        return self._search(self._store.snapshot(), self._fitted(queries), k, among)
+
+    def _open(self, structure: Structure) -> Opened:
+        """The structure ready to answer; made once for each file."""
+        opened = self._opened
+        if opened is None or opened[0] != structure.name:
+            self._opened = opened = (structure.name, self._structure(structure.arrays))
+        return opened[1]
+
+    @abstractmethod
+    def _build(self, chunks: Chunks) -> dict[str, Array]:
+        """The arrays of a structure over these rows."""
+
+    @abstractmethod
+    def _structure(self, arrays: Arrays) -> Opened: ...
+
+    @abstractmethod
+    def _fitted(self, queries: Representation) -> Representation:
+        """Checked queries. Raises InputError."""
+
+    @abstractmethod
+    def _search(
+        self, snapshot: Snapshot, queries: Representation, k: int, among: Integers | None
+    ) -> list[tuple[Integers, Floats]]: ...
