@@ -33,7 +33,8 @@ def test_read_gives_back_what_print_wrote(manifest: Manifest) -> None:
 
 
 def test_the_version_before_is_read(manifest: Manifest) -> None:
-    assert read_manifest(changed(manifest, "format", 1)) == (manifest, FILES)
+    for version in (1, 2):
+        assert read_manifest(changed(manifest, "format", version)) == (manifest, FILES)
 
 
 def test_the_architecture_is_kept_as_it_is(manifest: Manifest) -> None:
@@ -61,7 +62,7 @@ def test_optional_parts_may_be_left_out(manifest: Manifest) -> None:
         ("image.size", True, "image.size must be a whole number, not true"),
         ("image.size", 0, "image.size must be above 0, not 0"),
         ("image.resize", "squash", 'image.resize must be one of stretch, crop, pad, not "squash"'),
-        ("image.interpolatoin", "box", "image.interpolatoin is not a field of bundle format 2"),
+        ("image.interpolatoin", "box", "image.interpolatoin is not a field of bundle format 3"),
         ("image.graph", "../image.onnx", "file name '../image.onnx' is not allowed"),
         ("image.graph", "/etc/passwd", "file name '/etc/passwd' is not allowed"),
         ("image.graph", "C:image.onnx", "file name 'C:image.onnx' is not allowed"),
@@ -82,7 +83,9 @@ def test_optional_parts_may_be_left_out(manifest: Manifest) -> None:
         ("calibration.dense.smell", {"slope": 1, "offset": 0}, "calibration.dense must be one of image, text, video"),
         ("calibration.dense.text.slope", -2, "calibration.dense.text.slope must be above 0"),
         ("recipe.seed", "seven", 'recipe.seed must be a whole number, not "seven"'),
-        ("format", 3, "bundle format 3 is unknown (this limner reads 1 and 2): update limner"),
+        ("format", 4, "bundle format 4 is unknown (this limner reads 1 and 2 and 3): update limner"),
+        ("grid", [6], "grid must be two numbers above 0, rows and columns, not [6]"),
+        ("grid", [6, 0], "grid must be two numbers above 0, rows and columns, not [6, 0]"),
         ("architecture", [], "architecture must be an object, not []"),
         ("format", "1", "bundle format '1' is unknown"),
         ("format", True, "bundle format True is unknown"),

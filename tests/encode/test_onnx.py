@@ -140,6 +140,19 @@ def test_several_threads_may_share_it(encoder: OnnxEncoder) -> None:
             np.testing.assert_allclose(future.result(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_bare_words_are_the_tokens_of_a_text_without_any_graph(bundle: Bundle) -> None:
+    encoder = OnnxEncoder(bundle)
+    asked = encoder.bare_words("red blue red")
+    ids = sorted(set(encoder.prepare("text", "red blue")[1:-1]))
+    assert asked.indptr.tolist() == [0, len(ids)]
+    assert asked.indices.tolist() == ids
+    assert (asked.values == 1).all()
+    assert asked.vocabulary_size > max(ids)
+    assert not encoder._sessions
+    with pytest.raises(InputError, match="empty"):
+        encoder.bare_words(" ")
+
+
 def test_a_text_search_does_not_load_the_image_graph(bundle: Bundle) -> None:
     encoder = OnnxEncoder(bundle)
     (bundle.path / "image.onnx").unlink()

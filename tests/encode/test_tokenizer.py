@@ -106,3 +106,29 @@ def test_training_is_repeatable() -> None:
 def test_a_vocabulary_must_hold_every_byte() -> None:
     with pytest.raises(InputError, match="needs 259 at least"):
         train_tokenizer(TEXTS, 258, 12)
+
+
+class TestCharacters:
+    """Text that is written without spaces."""
+
+    TEXTS = ("图中有一个红色圆形，背景是蓝色的", "一颗星星和一个红色方块", "a red circle, and a star")
+
+    def test_each_chinese_character_is_a_token_of_its_own(self) -> None:
+        tokenizer = train_tokenizer(self.TEXTS * 20, 700, 64, characters=True)
+        assert tokenizer.pieces(self.TEXTS[1]) == list(self.TEXTS[1])
+        assert tokenizer.pieces("a red circle") == ["a", "red", "circle"]
+        assert tokenizer.pieces("red圆") == ["red", "圆"]
+        pieces = train_tokenizer(self.TEXTS * 20, 700, 64).pieces(self.TEXTS[1])
+        assert max(map(len, pieces)) > 1
+
+    def test_spaces_and_widths_do_not_matter(self) -> None:
+        tokenizer = train_tokenizer(self.TEXTS * 20, 700, 64, characters=True)
+        written = tokenizer.encode(self.TEXTS[0])
+        spaced, narrow = "图中有 一个 红色圆形, 背景是 蓝色的", "图中有一个红色圆形,背景是蓝色的"
+        for typed in (spaced, narrow, " 图 中有一个红色圆形 ，背景是蓝色的  "):
+            assert tokenizer.encode(typed) == written
+        assert tokenizer.encode("ｒｅｄ ７") == tokenizer.encode("red 7")
+
+    def test_the_first_word_is_the_same_token_as_inside(self) -> None:
+        tokenizer = train_tokenizer(self.TEXTS * 20, 700, 64, characters=True)
+        assert tokenizer.encode("red")[1:-1] == tokenizer.encode("a red")[2:-1]

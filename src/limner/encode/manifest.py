@@ -19,10 +19,10 @@ from typing import Any, Literal, TypeAlias
 from limner.core.errors import BundleError
 from limner.core.types import Modality, Space
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever `bundle.json` could not be read under an older limner."""
-READABLE = (1, 2)
-"""Version 1 is version 2 without `architecture`."""
+READABLE = (1, 2, 3)
+"""Version 2 is version 3 without `grid`, version 1 is without `architecture`, too."""
 VECTORS_VERSION = 1
 """Raised whenever a bundle would give other vectors under an older limner; part of every fingerprint."""
 CARD = "card.md"
@@ -94,6 +94,9 @@ class Manifest:
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     architecture: Mapping[str, Any] | None = None
     """What training needs to build the model anew and go on from the graphs' weights; searching does without."""
+    grid: tuple[int, ...] | None = None
+    """(rows, columns) of the places whose vectors, row by row, are a picture's tokens; None: its tokens are no places,
+    or there are none."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -161,6 +164,8 @@ def _check(manifest: Manifest) -> None:
     ):
         if not number > 0:
             raise BundleError(f"{field} must be above 0, not {number}")
+    if manifest.grid is not None and (len(manifest.grid) != 2 or min(manifest.grid) < 1):
+        raise BundleError(f"grid must be two numbers above 0, rows and columns, not {list(manifest.grid)}")
     names = [space.name for space in manifest.spaces]
     if not names or len(set(names)) < len(names):
         raise BundleError(f"spaces must be at least one, each with its own name, not {names}")

@@ -89,6 +89,25 @@ class OnnxEncoder:
         except BundleError as error:
             raise BundleError(f"{self.bundle.path / graph}: {error}: convert the model again") from None
 
+    def pieces(self, text: str) -> list[str]:
+        """What part of a text each of its tokens stands for, in a space of kind tokens: words, or parts of them."""
+        return self._ready_tokenizer().pieces(text)
+
+    def word(self, space: str, term: int) -> str:
+        """The token that a dimension of a sparse space stands for."""
+        return self._ready_tokenizer().decode([term]).strip()
+
+    def bare_words(self, text: str) -> Sparse:
+        """The words of a text as they stand, weight 1 each: a question to a sparse space that no model has to read.
+
+        Raises InputError as `prepare` does.
+        """
+        tokenizer = self._ready_tokenizer()
+        words = np.array(tokenizer.words(text), np.int64)
+        return Sparse(
+            _offsets(np.array([len(words)])), words, np.ones(len(words), np.float32), tokenizer.vocabulary_size
+        )
+
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         """Scores of a question against items -> probabilities, same shape. Raises InputError for an unknown pair."""
         try:

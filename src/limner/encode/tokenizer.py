@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PAD, BOS, EOS = 0, 1, 2
 _SPECIAL = ["[PAD]", "[BOS]", "[EOS]"]
+_IDLE_SPACE = r" (?=\p{Han})|(?<=\p{Han}) (?=\p{P})"
 
 
 class Tokenizer:
@@ -61,9 +62,23 @@ class Tokenizer:
             raise InputError("the text is empty: give it at least one word")
         return ids
 
+    def words(self, text: str) -> list[int]:
+        """The ids of the words of a text, each once, rising: no special tokens. Raises InputError as `encode` does."""
+        self.encode(text)
+        return sorted(set(self._backend.encode(text, add_special_tokens=False).ids))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids: what `encode` made of a text, in lower case and with its spaces tidied."""
         return str(self._backend.decode(ids)).removeprefix(" ")
+
+    def pieces(self, text: str) -> list[str]:
+        """What part of the text each token stands for, begin and end left out: as many as `encode` gives less two.
+
+        Of a character that is cut into several tokens each stands for the whole.
+        """
+        encoding = self._backend.encode(text)
+        spans = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+        return [text[start:end].strip() for (start, end), special in spans if not special]
 
     @property
     def vocabulary_size(self) -> int:
@@ -74,12 +89,18 @@ class Tokenizer:
         return str(self._backend.to_str()).encode()
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary_size: int, context_length: int) -> Tokenizer:
+def train_tokenizer(
+    texts: Iterable[str], vocabulary_size: int, context_length: int, *, characters: bool = False
+) -> Tokenizer:
     """Learn merges of byte pairs from texts: every text can be encoded, whatever its script.
 
     Texts are brought to Unicode NFC, lower case and single spaces. Ids 0, 1 and 2 are padding, begin
     and end; every text is encoded between the latter two. Raises InputError for a vocabulary that
     cannot hold the 256 bytes and the special tokens.
+
+    `characters`: for text that is written without spaces. No token holds more than one Chinese character, so that no
+    segmentation is needed and none can differ; spaces beside them count for nothing, and forms of other widths are
+    what they are forms of (NFKC): a full-width comma is a comma.
     """
     from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from tokenizers import Tokenizer as Backend
@@ -89,11 +110,16 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, context_length: 
     if vocabulary_size < smallest:
         raise InputError(f"a vocabulary of {vocabulary_size} is too small: it needs {smallest} at least")
     backend: Any = Backend(models.BPE())
-    backend.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
-    )
+    plain = [normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
     # The space in front makes the first word of a text the same token as inside of it.
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    if characters:
+        tidied = [normalizers.Prepend(" "), normalizers.Replace(Regex(_IDLE_SPACE), "")]
+        backend.normalizer = normalizers.Sequence([normalizers.NFKC(), *plain, *tidied])
+        alone = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
+        backend.pre_tokenizer = pre_tokenizers.Sequence([alone, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    else:
+        backend.normalizer = normalizers.Sequence([normalizers.NFC(), *plain])
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False

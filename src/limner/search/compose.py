@@ -1,37 +1,85 @@
-"""Several weighted terms as one direction: the arithmetic of words, minus and weights in a cosine space.
+"""Several weighted terms as one question in a space: the arithmetic of words, minus and weights.
 
-With unit vectors e_i of the terms and their weights w_i (negative: wanted absent),
+With what the model makes of the terms, u_i, and their weights w_i (negative: wanted absent),
 
-    q = sum_i w_i e_i / scale        scale = |sum_i w_i e_i|
-    score(x) = cos(q, x) = sum_i share_i(x)        share_i(x) = w_i cos(e_i, x) / scale
+    score(x) = sum_i share_i(x)        share_i(x) = w_i s(u_i, x) / scale
 
-so each term's share of a score is known, and the shares add up to it.
+where s is the similarity of the space, so each term's share of a score is known, and the shares add up to it.
+
+    dense     scale = |sum_i w_i u_i|, so that the score is the cosine of x and the sum; one direction is searched
+    sparse    scale = sum_i |w_i|; the weighted words of all terms together are one query
+    tokens    s is the mean over a term's vectors of the best of x (MaxSim by their number), scale = sum_i |w_i|;
+              a maximum is not linear, so each wanted term is searched by itself
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from limner.core.errors import InputError
-from limner.core.types import Floats
+from limner.core.types import Dense, Floats, Integers, Representation, Sparse
 
 CANCELLED = 1e-4
 """Below this length (relative to the sum of |w|) what is left of a sum is rounding, not meaning."""
 
+Weights = npt.NDArray[np.float64]
 
-def compose(weights: npt.NDArray[np.float64], units: Floats) -> tuple[Floats, float]:
-    """The unit vector q (d,) and the scale of terms with `weights` (t,) and unit vectors `units` (t, d).
 
-    Raises InputError where the terms cancel one another.
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A question of t terms in one space."""
+
+    labels: tuple[str, ...]
+    weights: Weights
+    """(t,)"""
+    units: Representation
+    """What the model made of the t terms."""
+    queries: Representation
+    """What the index is asked for candidates with: none, one or several."""
+    scale: float
+
+    def shares(self, similarities: Floats) -> Floats:
+        """Each term's share (t, n) of the scores of n items, from their similarities (t, n)."""
+        return (self.weights[:, None] * similarities / self.scale).astype(np.float32)
+
+    def by_word(self, name: Callable[[int], str]) -> Asked:
+        """The same question of a sparse space with each weighted word of a term as a term of its own."""
+        assert isinstance(self.units, Sparse)
+        owner = np.repeat(np.arange(len(self.units)), np.diff(self.units.indptr))
+        weights = self.weights[owner] * self.units.values
+        signs = ("-" if weight < 0 else "" for weight in weights.tolist())
+        labels = tuple(sign + name(term) for sign, term in zip(signs, self.units.indices.tolist(), strict=True))
+        n = len(weights)
+        alone = Sparse(np.arange(n + 1), self.units.indices, np.ones(n, np.float32), self.units.vocabulary_size)
+        return Asked(labels, weights, alone, self.queries, self.scale)
+
+
+def compose(labels: tuple[str, ...], weights: Weights, units: Representation) -> Asked:
+    """Terms with `labels` and `weights` (t,); dense `units` have length 1.
+
+    Raises InputError where dense terms cancel one another.
     """
-    total = weights @ units.astype(np.float64)
-    scale = float(np.linalg.norm(total))
-    if scale <= CANCELLED * float(np.abs(weights).sum()):
-        raise InputError("the terms of the query cancel one another: nothing is left to look for")
-    return (total / scale).astype(np.float32), scale
+    size = float(np.abs(weights).sum())
+    if isinstance(units, Dense):
+        total = weights @ units.values.astype(np.float64)
+        scale = float(np.linalg.norm(total))
+        if scale <= CANCELLED * size:
+            raise InputError("the terms of the query cancel one another: nothing is left to look for")
+        return Asked(labels, weights, units, Dense((total / scale).astype(np.float32)[None]), scale)
+    if isinstance(units, Sparse):
+        return Asked(labels, weights, units, _summed(weights / size, units), size)
+    wanted: Integers = np.flatnonzero(weights > 0)
+    each = weights / np.maximum(np.diff(units.offsets), 1)
+    return Asked(labels, each, units, units.take(wanted), size)
 
 
-def shares(weights: npt.NDArray[np.float64], scale: float, cosines: Floats) -> Floats:
-    """Each term's share (t, n) of the scores of n items, from the cosines (t, n) of terms and items."""
-    return (weights[:, None] * cosines / scale).astype(np.float32)
+def _summed(weights: Weights, units: Sparse) -> Sparse:
+    """The weighted sum of the rows, as one row."""
+    terms, place = np.unique(units.indices, return_inverse=True)
+    values = units.values * np.repeat(weights, np.diff(units.indptr))
+    total = np.bincount(place, values, minlength=len(terms)).astype(np.float32)
+    return Sparse(np.array([0, len(terms)]), terms, total, units.vocabulary_size)

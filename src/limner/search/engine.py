@@ -1,8 +1,8 @@
 """The engine: a Query in, Hits out.
 
-    plan         the contents of all terms are encoded together; their weights make one direction (compose.py)
-    candidates   each dense space gives its best items, among those that the filter selects
-    fuse         with several spaces: the mean of the cosines of all candidates (fuse.py)
+    plan         the contents of all terms are encoded together and composed by their weights (compose.py)
+    candidates   each space gives its best items, among those that the filter selects
+    fuse         with several spaces: each scores the candidates of all, and their evidence is added up (fuse.py)
     calibrate    scores -> probabilities, by the model's own calibration
     rerank       a Reranker, where there is one, sees the best hits and has the last word
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -21,10 +22,22 @@ import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder, Index, Reranker
-from limner.core.query import Content, Picture, Predicate, Query, Text
-from limner.core.types import Dense, Floats, Hit, Integers, Item, Modality, Region
-from limner.search.compose import compose, shares
-from limner.search.fuse import best_first, weighted_sum
+from limner.core.query import Content, Example, Picture, Predicate, Query, Text
+from limner.core.types import (
+    Dense,
+    Floats,
+    Hit,
+    Integers,
+    Item,
+    Modality,
+    Region,
+    Representation,
+    Representations,
+    Sparse,
+    concatenate,
+)
+from limner.search.compose import Asked, compose
+from limner.search.fuse import Calibrated, Doubles, Fusion, best_first, log_odds
 from limner.search.query import check_query, print_term
 
 if TYPE_CHECKING:
@@ -48,6 +61,10 @@ class Ledger(Protocol):
         """The ids (n,) of all items that the predicate holds for, ascending. Raises InputError (unknown field)."""
         ...
 
+    def example(self, id: str) -> Representations:
+        """What stands of an item in each space. Raises InputError for an unknown id."""
+        ...
+
     def picture(self, uri: str, region: Region | None) -> Image.Image:
         """The picture that a query names, upright RGB, cut to the region. Raises PictureError."""
         ...
@@ -55,15 +72,11 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """A query with its terms encoded: t terms, one direction in each space."""
+    """A query with its terms encoded: t terms, composed in each space."""
 
-    labels: tuple[str, ...]
     modalities: tuple[Modality, ...]
     weights: npt.NDArray[np.float64]
-    units: Mapping[str, Floats]
-    """Space -> unit vectors (t, d) of the terms."""
-    directions: Mapping[str, tuple[Floats, float]]
-    """Space -> the query's unit vector (d,) and the scale of its shares."""
+    asked: Mapping[str, Asked]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,48 +97,79 @@ class _Ranking:
         return cls(ids, np.zeros(n, np.float32), np.ones(n, np.float32), (), np.empty((0, n), np.float32))
 
     def parts_of(self, column: int) -> dict[str, float]:
-        """The parts of one answer, by label; a term that the query says twice gives both its shares."""
+        """The parts of one answer that are not 0, by label; a term that is said twice gives both its shares."""
         parts: dict[str, float] = {}
         for label, share in zip(self.labels, self.parts[:, column].tolist(), strict=True):
-            parts[label] = parts.get(label, 0.0) + share
+            if share:
+                parts[label] = parts.get(label, 0.0) + share
         return parts
 
     def take(self, rows: Integers | slice) -> _Ranking:
         return _Ranking(self.ids[rows], self.scores[rows], self.probabilities[rows], self.labels, self.parts[:, rows])
 
 
+_SERVED = {"dense": "cosine", "sparse": "dot", "tokens": "maxsim"}
+"""The similarity in which the terms of each kind of space can be composed."""
+
+
 class Engine:
     def __init__(
-        self, encoder: Encoder, indexes: Mapping[str, Index], ledger: Ledger, reranker: Reranker | None = None
+        self,
+        encoder: Encoder,
+        indexes: Mapping[str, Index],
+        ledger: Ledger,
+        reranker: Reranker | None = None,
+        fusion: Fusion | None = None,
     ) -> None:
-        """`indexes`: the index of each space to search, by the space's name; all dense with cosine similarity."""
+        """`indexes`: the index of each space to search, by the space's name. `fusion`: how several are made one."""
         if not indexes:
             raise InputError("an engine needs an index of at least one space")
         for name, index in indexes.items():
             if index.space != encoder.spaces.get(name):
                 raise InputError(f"the index of space {name} holds {index.space}, not what the model gives")
-            if (index.space.kind, index.space.similarity) != ("dense", "cosine"):
-                raise InputError(f"space {name}: the engine combines terms in dense cosine spaces only")
+            if _SERVED[index.space.kind] != index.space.similarity:
+                needed = _SERVED[index.space.kind]
+                raise InputError(f"space {name}: the engine combines terms of {index.space.kind} vectors by {needed}")
         self._encoder, self._indexes, self._ledger, self._reranker = encoder, indexes, ledger, reranker
+        self._fusion = fusion or Calibrated()
 
-    def search(self, query: Query, k: int = 10, *, min_probability: float = 0.0) -> list[Hit]:
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        min_probability: float = 0.0,
+        exclude: Integers | None = None,
+        explain: bool = False,
+    ) -> list[Hit]:
         """The k best hits, best first, fewer where fewer exist or reach `min_probability`. Errors: see `search_many`.
 
         A query without terms lists what its filter selects, by id, with score 0 and probability 1.
+        `exclude`: ids that are no answers (the example itself, say). `explain`: the parts of a hit name the single
+        words that a sparse space matched, not only the terms of the query.
         """
-        return self.search_many([query], k, min_probability=min_probability)[0]
+        return self.search_many([query], k, min_probability=min_probability, exclude=exclude, explain=explain)[0]
 
-    def search_many(self, queries: Sequence[Query], k: int = 10, *, min_probability: float = 0.0) -> list[list[Hit]]:
+    def search_many(
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        min_probability: float = 0.0,
+        exclude: Integers | None = None,
+        explain: bool = False,
+    ) -> list[list[Hit]]:
         """`search` for each of many queries, encoded in batches and scored in one pass for each filter.
 
         Raises InputError: k < 1, an empty query, terms that cancel, a text too long for the model, an
-        unknown field; PictureError where a picture of a query cannot be read.
+        unknown field or item; PictureError where a picture of a query cannot be read.
         """
         _check_limits(k, min_probability)
         for query in queries:
             check_query(query)
-        depth = max(k, RERANK_DEPTH) if self._reranker else k
-        questions = self._plan(queries)
+        gone = np.empty(0, np.int64) if exclude is None else exclude
+        depth = (max(k, RERANK_DEPTH) if self._reranker else k) + len(gone)
+        questions = self._plan(queries, explain)
         rankings: dict[int, _Ranking] = {}
         groups: defaultdict[Predicate | None, list[int]] = defaultdict(list)
         for row, query in enumerate(queries):
@@ -135,72 +179,43 @@ class Engine:
             asked = [row for row in rows if row in questions]
             rankings.update(zip(asked, self._rank([questions[row] for row in asked], depth, among), strict=True))
             if among is not None:
-                rankings.update((row, _Ranking.unscored(among[:k])) for row in rows if row not in questions)
-        answers = self._hits([rankings[row] for row in range(len(queries))])
+                rankings.update((row, _Ranking.unscored(among[:depth])) for row in rows if row not in questions)
+        kept = [ranking.take(np.flatnonzero(~np.isin(ranking.ids, gone))) for _, ranking in sorted(rankings.items())]
+        answers = self._hits(kept)
         if self._reranker:
             for row in questions:
                 answers[row] = self._reranker.rerank(queries[row], answers[row])
         return [[hit for hit in hits[:k] if hit.probability >= min_probability] for hits in answers]
 
-    def search_vector(
-        self,
-        vectors: Mapping[str, Floats],
-        k: int = 10,
-        *,
-        where: Predicate | None = None,
-        exclude: int | None = None,
-        min_probability: float = 0.0,
-    ) -> list[Hit]:
-        """More like a picture that is already encoded: its vector (d,) in each space of the engine.
-
-        `exclude`: an id that is no answer (the item itself). No reranker is asked: there is no query to show it.
-        Raises InputError: k < 1, a vector of the wrong shape, zero or not finite, an unknown field.
-        """
-        _check_limits(k, min_probability)
-        for name, index in self._indexes.items():
-            if name not in vectors or np.shape(vectors[name]) != (index.space.size,):
-                raise InputError(f"space {name}: a vector of {index.space.size} numbers is needed")
-        units = {name: _units(vectors[name][None], ["the given vector"]) for name in self._indexes}
-        question = self._question(("this picture",), ("image",), np.ones(1), units)
-        among = None if where is None else self._ledger.select(where)
-        [ranking] = self._rank([question], k + (exclude is not None), among)
-        kept = np.flatnonzero(ranking.ids != exclude)[:k] if exclude is not None else slice(None)
-        [hits] = self._hits([ranking.take(kept)])
-        return [hit for hit in hits if hit.probability >= min_probability]
-
-    def _plan(self, queries: Sequence[Query]) -> dict[int, _Question]:
+    def _plan(self, queries: Sequence[Query], explain: bool) -> dict[int, _Question]:
         """The encoded question of each query (by its row) that has terms."""
         terms = [term for query in queries for term in query.terms]
         labels = [print_term(term) for term in terms]
-        units = self._encode([term.content for term in terms], labels)
+        units = self._units([term.content for term in terms], labels)
         questions: dict[int, _Question] = {}
         start = 0
         for row, query in enumerate(queries):
             own = slice(start, start + len(query.terms))
+            start = own.stop
             if query.terms:
                 weights = np.array([term.weight for term in query.terms], np.float64)
                 modalities = tuple(_modality(term.content) for term in query.terms)
-                own_units = {name: values[own] for name, values in units.items()}
-                questions[row] = self._question(tuple(labels[own]), modalities, weights, own_units)
-            start = own.stop
+                asked = {name: compose(tuple(labels[own]), weights, every.take(own)) for name, every in units.items()}
+                for name in asked if explain else ():
+                    if isinstance(units[name], Sparse):
+                        asked[name] = asked[name].by_word(partial(self._encoder.word, name))
+                questions[row] = _Question(modalities, weights, asked)
         return questions
 
-    def _question(
-        self,
-        labels: tuple[str, ...],
-        modalities: tuple[Modality, ...],
-        weights: npt.NDArray[np.float64],
-        units: Mapping[str, Floats],
-    ) -> _Question:
-        directions = {name: compose(weights, values) for name, values in units.items()}
-        return _Question(labels, modalities, weights, units, directions)
-
-    def _encode(self, contents: Sequence[Content], labels: Sequence[str]) -> dict[str, Floats]:
-        """Space -> unit vectors (contents, d), in the order of the contents."""
-        units = {name: np.empty((len(contents), index.space.size), np.float32) for name, index in self._indexes.items()}
+    def _units(self, contents: Sequence[Content], labels: Sequence[str]) -> dict[str, Representation]:
+        """Space -> what the model makes of the contents, in their order; dense vectors have length 1."""
+        made: list[Representations] = [{} for _ in contents]
         rows_of: defaultdict[Modality, list[int]] = defaultdict(list)
         for row, content in enumerate(contents):
-            rows_of[_modality(content)].append(row)
+            if isinstance(content, Example):
+                made[row] = self._ledger.example(content.id)
+            else:
+                rows_of[_modality(content)].append(row)
         for modality, rows in rows_of.items():
             if modality not in self._encoder.modalities:
                 raise InputError(f"{labels[rows[0]]}: the model does not read {modality}")
@@ -208,17 +223,21 @@ class Engine:
                 batch = rows[start : start + ENCODE_BATCH]
                 prepared = [self._encoder.prepare(modality, self._open(contents[row])) for row in batch]
                 features = self._encoder.encode(modality, prepared)
-                for name, values in units.items():
-                    encoded = features.get(name)
-                    if not isinstance(encoded, Dense):
-                        raise InputError(f"space {name}: the model gives no vector for {modality}")
-                    values[batch] = _units(encoded.values, [labels[row] for row in batch])
+                for place, row in enumerate(batch):
+                    made[row] = {name: every.take(slice(place, place + 1)) for name, every in features.items()}
+        units: dict[str, Representation] = {}
+        for name, index in self._indexes.items():
+            if lacking := [label for label, own in zip(labels, made, strict=True) if name not in own]:
+                raise InputError(f"{lacking[0]}: the model gives nothing for it in space {name}")
+            joined = concatenate([own[name] for own in made], index.space)
+            units[name] = Dense(_directions(joined.values, labels)) if isinstance(joined, Dense) else joined
         return units
 
     def _open(self, content: Content) -> Any:
         """What the encoder takes: a picture, or a text. A dialogue is read as one text, turn after turn."""
         if isinstance(content, Picture):
             return self._ledger.picture(content.uri, content.region)
+        assert not isinstance(content, Example)
         return content.words if isinstance(content, Text) else ", ".join(content.turns)
 
     def _rank(self, questions: Sequence[_Question], depth: int, among: Integers | None) -> list[_Ranking]:
@@ -226,54 +245,67 @@ class Engine:
         if not questions:
             return []
         candidates = depth if len(self._indexes) == 1 else max(4 * depth, FUSE_DEPTH)
-        found = []
+        found: list[dict[str, list[tuple[Integers, Floats]]]] = [{} for _ in questions]
         for name, index in self._indexes.items():
-            directions = np.stack([question.directions[name][0] for question in questions])
-            found.append(index.search(Dense(directions), candidates, among))
-        return [self._judge(question, answers, depth) for question, *answers in zip(questions, *found, strict=True)]
+            own = [question.asked[name].queries for question in questions]
+            answers = iter(index.search(concatenate(own, index.space), candidates, among))
+            for into, queries in zip(found, own, strict=True):
+                into[name] = [next(answers) for _ in range(len(queries))]
+        return [self._judge(question, own, depth) for question, own in zip(questions, found, strict=True)]
 
-    def _judge(self, question: _Question, found: Sequence[tuple[Integers, Floats]], depth: int) -> _Ranking:
-        """Fuse, calibrate and explain the candidates (ids, scores) that each space found for one question."""
-        parts: Floats  # (spaces, terms, items)
-        if len(found) == len(question.labels) == 1:
-            ids, scores = found[0]
-            parts = scores[None, None]  # one term in one space: its share is the score
+    def _judge(
+        self, question: _Question, found: Mapping[str, Sequence[tuple[Integers, Floats]]], depth: int
+    ) -> _Ranking:
+        """Score, fuse, calibrate and explain the candidates (ids, scores) that each space found for one question."""
+        answers = [answer for own in found.values() for answer in own]
+        units = next(iter(question.asked.values())).units
+        if len(self._indexes) == len(question.weights) == len(answers) == 1 and isinstance(units, Dense):
+            ids, scores = answers[0]
+            shares = [scores[None]]  # one term in one space: its share is the score
         else:
-            ids = np.unique(np.concatenate([ids for ids, _ in found]))
-            parts = np.stack([self._shares(name, question, ids) for name in self._indexes])
-        by_space = parts.sum(axis=1)
-        calibrated = [
-            self._probabilities(name, question, own) for name, own in zip(self._indexes, by_space, strict=True)
-        ]
-        weights = np.full(len(found), 1 / len(found))
-        fused, probabilities = weighted_sum(by_space, weights), weighted_sum(np.stack(calibrated), weights)
-        labels = tuple(f"{name}: {label}" for name in self._indexes for label in question.labels)
-        own_parts = np.concatenate(parts / np.float32(len(found)))
-        return _Ranking(ids, fused, probabilities, labels, own_parts).take(best_first(ids, fused)[:depth])
+            ids = np.unique(np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in answers)]))
+            shares = [asked.shares(self._similarities(name, asked, ids)) for name, asked in question.asked.items()]
+        by_space = np.stack([own.sum(axis=0, dtype=np.float64) for own in shares])
+        evidence, zero = self._evidence(question, by_space)
+        names = list(self._indexes)
+        if len(names) == 1:
+            gains, probabilities = by_space, _probability(evidence[0] + zero[0])
+        else:
+            gains = self._fusion(names, by_space, evidence)
+            weights = self._fusion.of(names) if isinstance(self._fusion, Calibrated) else Calibrated().of(names)
+            probabilities = _probability(weights @ (evidence + zero[:, None]))
+        fused = gains.sum(axis=0).astype(np.float32)
+        parts = [_split(own, total, gain) for own, total, gain in zip(shares, by_space, gains, strict=True)]
+        labels = tuple(f"{name}: {label}" for name, asked in question.asked.items() for label in asked.labels)
+        ranking = _Ranking(ids, fused, probabilities.astype(np.float32), labels, np.concatenate(parts))
+        return ranking.take(best_first(ids, fused)[:depth])
 
-    def _shares(self, name: str, question: _Question, ids: Integers) -> Floats:
-        """The shares (t, n) of the terms in one space for n items (ids ascending); 0 for an item unknown there."""
-        units = question.units[name]
-        cosines = np.zeros((len(units), len(ids)), np.float32)
+    def _similarities(self, name: str, asked: Asked, ids: Integers) -> Floats:
+        """The similarities (t, n) of the terms and n items (ids ascending) in one space; 0 where there is none."""
+        similarities = np.zeros((len(asked.weights), len(ids)), np.float32)
         if len(ids):
-            for row, (found, scores) in enumerate(self._indexes[name].search(Dense(units), len(ids), ids)):
-                cosines[row, np.searchsorted(ids, found)] = scores
-        return shares(question.weights, question.directions[name][1], cosines)
+            for row, (found, scores) in enumerate(self._indexes[name].search(asked.units, len(ids), ids)):
+                similarities[row, np.searchsorted(ids, found)] = scores
+        return similarities
 
-    def _probabilities(self, name: str, question: _Question, scores: Floats) -> Floats:
-        """Scores (n,) of one space, calibrated.
+    def _evidence(self, question: _Question, scores: Doubles) -> tuple[Doubles, Doubles]:
+        """Scores (s, n) of each space as log-odds (s, n) above those (s,) of a score of 0, and these.
 
         Words and pictures are calibrated apart: a question of both takes the mean, weighted by |w|. A
         question of nothing but minus asks for what is unlike: the probability of the opposite is turned round.
         """
         size = np.abs(question.weights)
         only_minus = bool((question.weights < 0).all())
-        probabilities = np.zeros(len(scores))
+        probabilities = np.zeros((len(scores), scores.shape[1] + 1))
+        with_zero = np.concatenate([scores, np.zeros((len(scores), 1))], axis=1)
         for modality in sorted(set(question.modalities)):
             portion = size[[own == modality for own in question.modalities]].sum() / size.sum()
-            calibrated = np.asarray(self._encoder.calibrate(name, modality, -scores if only_minus else scores))
-            probabilities += portion * (1 - calibrated if only_minus else calibrated)
-        return np.asarray(probabilities, np.float32)
+            for row, name in enumerate(self._indexes):
+                asked = -with_zero[row] if only_minus else with_zero[row]
+                calibrated = np.asarray(self._encoder.calibrate(name, modality, asked))
+                probabilities[row] += portion * (1 - calibrated if only_minus else calibrated)
+        odds = log_odds(probabilities)
+        return odds[:, :-1] - odds[:, -1:], odds[:, -1]
 
     def _hits(self, rankings: Sequence[_Ranking]) -> list[list[Hit]]:
         ids = np.concatenate([np.empty(0, np.int64), *(ranking.ids for ranking in rankings)])
@@ -301,13 +333,27 @@ def _check_limits(k: int, min_probability: float) -> None:
 
 
 def _modality(content: Content) -> Modality:
-    return "image" if isinstance(content, Picture) else "text"
+    return "image" if isinstance(content, Picture | Example) else "text"
 
 
-def _units(vectors: Floats, labels: Sequence[str]) -> Floats:
+def _directions(vectors: Floats, labels: Sequence[str]) -> Floats:
     """Rows (n, d) at length 1. Raises InputError, naming the label of the row, where a row has no direction."""
     exact = np.asarray(vectors, np.float64)
     lengths: npt.NDArray[np.float64] = np.linalg.norm(exact, axis=1)
     if (bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))).size:
         raise InputError(f"{labels[bad[0]]}: its vector is zero or not finite")
     return (exact / lengths[:, None]).astype(np.float32)
+
+
+def _probability(odds: Doubles) -> Doubles:
+    chances: Doubles = 1 / (1 + np.exp(-np.clip(odds, -80, 80)))
+    return chances
+
+
+def _split(shares: Floats, total: Doubles, gain: Doubles) -> Floats:
+    """What a space gives to the fused scores (n,) divided among the terms as its own scores (n,) were: (t, n)."""
+    even = np.full(shares.shape, 1 / max(len(shares), 1))
+    divisible = np.abs(total) > 1e-9
+    portions = np.divide(shares, total, out=even, where=np.broadcast_to(divisible, shares.shape))
+    parts: Floats = (portions * gain).astype(np.float32)
+    return parts

@@ -13,6 +13,7 @@ A query is a row of parts with white space between them. A sign means something 
                        a fifth part, in quotes, is its label
     dialogue:("a dog", "on a beach")
                        a dialogue so far, oldest turn first
+    like:i12           an item of the collection, by its id, as an example
     where:(year > 2018)
                        a filter (see filter.py) in parentheses, or in quotes
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 import re
 
 from limner.core.errors import InputError, QueryError
-from limner.core.query import Content, Picture, Predicate, Query, Term, Text, Turns
+from limner.core.query import Content, Example, Picture, Predicate, Query, Term, Text, Turns
 from limner.core.types import Region
 from limner.search.filter import parse_filter, parse_group, print_filter
 
@@ -36,7 +37,7 @@ MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _COORDINATE = rf"(-?{_NUMBER}(?:[eE][-+]?[0-9]+)?)"
 _WEIGHT = re.compile(rf"({_NUMBER}):(?![0-9])")
-_SIGN = re.compile(rf'["-]|{_WEIGHT.pattern}|image:|dialogue:|where:')
+_SIGN = re.compile(rf'["-]|{_WEIGHT.pattern}|image:|dialogue:|like:|where:')
 """What begins anything but a plain word."""
 _WORD = re.compile(r"\S+")
 _PATH = re.compile(rf"(?:(?!@{_COORDINATE},)\S)+")
@@ -124,6 +125,8 @@ class _Scanner:
             return self._picture()
         if self._take("dialogue:"):
             return self._dialogue()
+        if self._take("like:"):
+            return Example(self._phrase() if self.text.startswith('"', self.position) else self._word())
         return Text(self._word())
 
     def _word(self) -> str:
@@ -238,6 +241,8 @@ def check_query(query: Query) -> None:
                 parts = (uri,)
             case Turns(turns):
                 parts = turns
+            case Example(id):
+                parts = (id,)
         if not parts or not all(part.strip() for part in parts):
             raise InputError(f"a term of the query is empty: {term.content}")
 
@@ -282,6 +287,9 @@ def print_term(term: Term) -> str:
             return f"{prefix}image:{uri if bare else _quote(uri)}{_print_region(region) if region else ''}"
         case Turns(turns):
             return f"{prefix}dialogue:({', '.join(map(_quote, turns))})"
+        case Example(id):
+            bare = _WORD.fullmatch(id) and not id.startswith('"')
+            return f"{prefix}like:{id if bare else _quote(id)}"
 
 
 def _print_region(region: Region) -> str:
