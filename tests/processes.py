@@ -32,5 +32,6 @@ def _one(rank: int, function: Callable[..., Any], count: int, folder: str, argum
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=count)
     try:
         torch.save(function(*arguments), Path(folder, f"{rank}.pt"))
+        dist.barrier()  # one that leaves while another still meets it would end with an abort
     finally:
         dist.destroy_process_group()

@@ -13,6 +13,7 @@ from train.toy import Toy, toy_experiment
 
 import limner.train.modifiers
 from limner.core.protocols import Modifier
+from limner.data.samplers import TextChoice
 from limner.encode.tokenizer import train_tokenizer
 from limner.nn.twins import Twins
 from limner.nn.two_towers import Towers
@@ -35,6 +36,8 @@ SETTINGS = {
     "Unfreeze": lambda: (Unfreeze("^image", 0.5),),
 }
 """What a modifier needs besides itself, or to be made at all."""
+WRITTEN = ("Documents",)
+"""What needs a second text of each picture that stands for it."""
 MODELS = dict.fromkeys(("Partner", "NoisyPairs"), Twins(toy_experiment().model))
 
 
@@ -51,9 +54,14 @@ def kinds() -> list[type]:
     return found
 
 
-def new_task(modifiers: tuple[Modifier, ...], model: Towers | Twins) -> tuple[Task, Batches]:
+def new_task(modifiers: tuple[Modifier, ...], model: Towers | Twins, written: bool) -> tuple[Task, Batches]:
     experiment = toy_experiment()
     corpus = Toy().load(None).train
+    if written:
+        texts = [[first, dataclasses.replace(second, role="document")] for first, second in corpus.texts]
+        corpus = corpus.replace(texts=texts)
+        sampling = dataclasses.replace(experiment.sampling, texts=TextChoice(1, ("caption", "document")))
+        experiment = experiment.replace(sampling=sampling)
     corpus = corpus.replace(targets={"maps": corpus.images}, grids=frozenset({"maps"}))
     tokenizer = train_tokenizer([text.text for texts in corpus.texts for text in texts], 320, 24)
     torch.manual_seed(0)
@@ -75,12 +83,13 @@ def test_contract(kind: type) -> None:
     assert all(isinstance(modifier, Modifier) for modifier in modifiers)
     assert toy_experiment(modifiers=modifiers).fingerprint == toy_experiment(modifiers=made(kind)).fingerprint
     model = MODELS.get(kind.__name__, toy_experiment().model)
-    task, batches = new_task(modifiers, model)
+    written = kind.__name__ in WRITTEN
+    task, batches = new_task(modifiers, model, written)
     trained = {id(parameter) for parameter in task.trained()}
     assert not [name for name, parameter in task.memory.named_parameters() if id(parameter) in trained]
     for step in range(3):
         assert all(torch.isfinite(torch.tensor(loss)) for loss in task.step(step, batches(step)).values())
-    other, _ = new_task(made(kind), model)
+    other, _ = new_task(made(kind), model, written)
     other.restore(copy.deepcopy(task.state()))
     torch.manual_seed(7)
     one = task.step(3, batches(3))

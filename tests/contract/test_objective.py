@@ -32,7 +32,7 @@ SETTINGS = {
 right only for some."""
 
 OPTIONAL = ("roles", "ids", "concept", "language", "targets", "view", "teacher", "queue", "model")
-OF_A_SIDE = ("latent", "states", "tokens", "mask")
+OF_A_SIDE = ("latent", "states", "tokens", "mask", "lexicon")
 
 
 def found() -> list[type]:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from limner.core.features import Encoded, Features, Queue
 from limner.nn.blocks.similarity import CosineSimilarity
+from limner.nn.blocks.word_weights import FIRST_WORD, IMPOSSIBLE
 from limner.nn.heads.join import JoinedItem
+from limner.nn.heads.lexicon import Lexicon
 from limner.nn.towers.map_transformer import MapTower
 from limner.nn.towers.text_transformer import TextTower
 from limner.nn.two_towers import Towers, TwoTowers
@@ -29,7 +31,11 @@ def make_model(seed: int = 0) -> TwoTowers:
     """Real towers whose features have the shapes of `make_features`, with a network for joined items; no dropout."""
     torch.manual_seed(seed)
     towers = Towers(
-        MapTower(WIDTH, dropout=0.0), TextTower(WIDTH, depth=1, heads=2, dropout=0.0), DIMENSION, tokens=True
+        MapTower(WIDTH, dropout=0.0),
+        TextTower(WIDTH, depth=1, heads=2, dropout=0.0),
+        DIMENSION,
+        tokens=True,
+        lexicon=Lexicon(),
     )
     model = towers.build((PLACES, CHANNELS), VOCABULARY, WORDS)
     model.join = JoinedItem(WIDTH, WIDTH, DIMENSION, width=16, heads=2)
@@ -95,6 +101,7 @@ def make_targets(pictures: int) -> dict[str, Tensor]:
         "maps": torch.sin(cells + torch.arange(CHANNELS)),
         "clusters": torch.stack([numbers, numbers + 3], dim=1) % CLASSES,
         "confidence": numbers / max(1, pictures - 1),
+        "quadrant": numbers % 5 - 1,
     }
 
 
@@ -115,7 +122,15 @@ def encoded(
         states=draw(n, length, WIDTH, unit=False),
         tokens=draw(n, length, DIMENSION, unit=True),
         mask=mask,
+        lexicon=make_lexicon(n, generator).requires_grad_(leaf),
     )
+
+
+def make_lexicon(count: int, generator: torch.Generator) -> Tensor:
+    """(n, VOCABULARY): some words weigh something, most nothing; what is no word cannot."""
+    drawn = torch.randn((count, VOCABULARY), generator=generator) - 0.5
+    drawn[:, :FIRST_WORD] = IMPOSSIBLE
+    return drawn
 
 
 def make_queue(generator: torch.Generator, rows: Tensor, queued: int) -> Queue:

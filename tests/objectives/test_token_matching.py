@@ -15,10 +15,10 @@ from torch import Tensor
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded
+from limner.nn.blocks.tokens import word_mask
 from limner.objectives.contrast import contrast
 from limner.objectives.targets import positives, share
 from limner.objectives.token_matching import STRICT, TokenMatching, assign, matched_scores
-from limner.objectives.tokens import word_mask
 
 seeds = st.integers(0, 2**16)
 

@@ -28,7 +28,7 @@ def test_debug(name: str, runs: Path):
     done = reproduce(recipe, Place(runs, DATA if DATA.is_dir() else None))
     told = row(f"limner reproduce {name}", recipe, done)
     assert len(told["claims"]) == len(recipe.claims)
-    assert all(-10 < claim["difference"] < 1e9 for claim in told["claims"])
+    assert all(-1e9 < claim["difference"] < 1e9 for claim in told["claims"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,13 +24,14 @@ from limner.nn.adapters.projectors import Projectors
 from limner.nn.adapters.prompts import Prompts
 from limner.nn.adapters.side_network import SideNetwork
 from limner.nn.blocks.similarity import FullBilinear
+from limner.nn.heads.lexicon import Lexicon
 from limner.nn.towers.convolutional_transformer import PictureTower
 from limner.nn.towers.map_transformer import MapTower
 from limner.nn.towers.text_transformer import TextTower
 from limner.nn.two_towers import Towers
 from limner.train.architecture import Architecture
 from limner.train.bundling import About, bundle
-from limner.train.starting import Built, FromBundle, open_run, start_from_bundle
+from limner.train.starting import Built, FromBundle, open_run, start_from_bundle, with_lexicon
 
 SIZE, CONTEXT = 32, 80
 TOWERS = Towers(PictureTower((8, 8), 16, 1, heads=2), TextTower(16, 1, heads=2), 16)
@@ -88,6 +89,35 @@ def test_training_goes_on_where_the_bundle_is(pairs, tmp_path, adapters):
     np.testing.assert_allclose(dense, model.text(ids).detach().numpy(), atol=1e-4)
     assert "Lora" not in json.dumps(made.manifest.architecture)
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_weighted_words_go_through_a_bundle(pairs, tmp_path):
+    one = built(pairs, towers=dataclasses.replace(TOWERS, lexicon=Lexicon(text_words=5)))
+    made = bundled(one, pairs, tmp_path / "mine")
+    assert [(space.name, space.kind) for space in made.manifest.spaces] == [("dense", "dense"), ("lexical", "sparse")]
+    assert made.manifest.calibration.keys() == {"dense", "lexical"}
+    model, tokenizer = start_from_bundle(made.path)
+    assert model.lexicon.text_words == 5
+    ids = torch.tensor([tokenizer.encode("a red circle on blue")])
+    with torch.no_grad():
+        ours, theirs = (each.eval().encode_text(ids, torch.arange(1)).lexicon for each in (one.model, model))
+    torch.testing.assert_close(theirs, ours, atol=0.05, rtol=0)  # the weights went through half precision
+    encoder = OnnxEncoder(made)
+    given = encoder.encode("text", [ids[0].tolist()])["lexical"]
+    wanted = model.lexicon.exported_texts(theirs)[0]
+    assert given.indices.tolist() == wanted.nonzero()[:, 0].tolist()
+    np.testing.assert_allclose(given.values, wanted[wanted > 0].numpy(), atol=1e-4)
+    assert encoder.bare_words("a red circle").vocabulary_size == encoder.spaces["lexical"].size
+
+
+def test_a_bundle_without_weighted_words_can_get_some(pairs, tmp_path):
+    made = bundled(built(pairs), pairs, tmp_path / "mine")
+    plain = FromBundle.at(str(made.path)).open()
+    assert with_lexicon(plain, None) is plain
+    given = with_lexicon(plain, Lexicon(4))
+    assert given.architecture.towers == dataclasses.replace(TOWERS, lexicon=Lexicon(4))
+    assert given.model.encode_text(torch.tensor([[1, 9, 2]]), torch.arange(1)).lexicon.shape == (1, 300)
+    assert with_lexicon(given, Lexicon(4)) is given
 
 
 def test_the_bundled_model_can_go_on():

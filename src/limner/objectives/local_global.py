@@ -12,10 +12,10 @@ from torch import Tensor
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded, Features
+from limner.nn.blocks.tokens import token_vectors, word_mask
 from limner.objectives.contrast import contrast
 from limner.objectives.intra_modal import Keys, Side, second_view
 from limner.objectives.targets import share
-from limner.objectives.tokens import token_vectors, word_mask
 
 
 def pool_grid(tokens: Tensor) -> Tensor:

@@ -25,6 +25,22 @@ from torch import Tensor, nn
 from limner.core.errors import InputError
 from limner.core.features import Features
 from limner.nn.blocks.cross_attention import GatedCrossAttention
+from limner.nn.blocks.word_weights import FIRST_WORD
+
+
+def hide_words(ids: Tensor, share: float, first_word: int = FIRST_WORD) -> Tensor:
+    """(m, t) ids -> (m, t) bool: each word with the probability `share`."""
+    return (ids >= first_word) & (torch.rand(ids.shape, device=ids.device) < share)
+
+
+def guessing_cost(logits: Tensor, words: Tensor) -> Tensor:
+    """(k, V) logits and (k,) ids of the hidden words -> their mean cross-entropy; 0 where none is hidden."""
+    return F.cross_entropy(logits.float(), words, reduction="sum") / max(1, len(words))
+
+
+def check_share(name: str, share: float) -> None:
+    if not 0 < share < 1:
+        raise InputError(f"{name}: a share of {share} cannot be hidden; choose one between 0 and 1")
 
 
 class MaskedWordsHead(nn.Module):
@@ -52,7 +68,7 @@ class MaskedWords:
     depths: tuple[float, ...] = (1 / 3, 2 / 3, 1.0)
     """Where the picture is read: shares of the text tower's depth, above 0 to 1. None: words alone, as in BERT."""
     heads: int = 4
-    first_word: int = 3
+    first_word: int = FIRST_WORD
     """Smaller ids are no words: padding, beginning and end."""
     role: str = ""
     """Only the texts of this role; empty: all."""
@@ -60,8 +76,7 @@ class MaskedWords:
     name: str = "masked words"
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InputError(f"masked words: a share of {self.share} cannot be hidden; choose one between 0 and 1")
+        check_share("masked words", self.share)
         if not all(0 < depth <= 1 for depth in self.depths):
             raise InputError(f"masked words: depths {self.depths} are shares of the tower: above 0, at most 1")
 
@@ -77,6 +92,6 @@ class MaskedWords:
         texts = features.with_role(self.role) if self.role else features
         if texts.ids is None or texts.image.states is None or texts.model is None:
             raise InputError("masked words need the ids of the texts, the states of the pictures, and the model")
-        hidden = (texts.ids >= self.first_word) & (torch.rand(texts.ids.shape, device=texts.ids.device) < self.share)
+        hidden = hide_words(texts.ids, self.share, self.first_word)
         logits = head(texts.model.text.tower, texts.ids, hidden, texts.image.states[texts.owner])
-        return F.cross_entropy(logits.float(), texts.ids[hidden], reduction="sum") / hidden.sum().clamp(min=1)
+        return guessing_cost(logits, texts.ids[hidden])

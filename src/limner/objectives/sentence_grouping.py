@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limner.core.features import Features
+from limner.nn.blocks.tokens import token_vectors
 from limner.objectives.contrast import contrast
 from limner.objectives.targets import share
-from limner.objectives.tokens import token_vectors
 
 MOST_SCALE = 100.0
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded, Features
+from limner.nn.blocks.tokens import token_vectors, word_mask
 from limner.objectives.contrast import contrast
 from limner.objectives.targets import share
-from limner.objectives.tokens import token_vectors, word_mask
 
 STRICT = 4.0
 """A price that no cosine outbids: two words share a place only where there are more words than places."""

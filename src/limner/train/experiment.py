@@ -34,7 +34,9 @@ class Data(Protocol):
     vocabulary: int
     """Of the tokenizer that is learnt from the training texts."""
     context: int
-    """Tokens of the longest text."""
+    """Tokens of the longest text.
+
+    Data may say `characters`, too: whether each Chinese character is a token of its own (see `train_tokenizer`)."""
 
     def load(self, place: Any) -> Corpora: ...
 

@@ -1,9 +1,10 @@
-"""The table of results: one row a recipe in bench/expected.yaml, and the page that is made from it."""
+"""The table of results: one row a recipe in bench/expected.yaml, and the page that is made from it and the benches."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from filelock import FileLock
 
 from limner.core.errors import InputError
+from limner.measure.search.tables import section
 
 HEAD = """\
 <!-- Written from bench/expected.yaml by `limner reproduce`: do not edit. -->
@@ -50,7 +52,7 @@ def record(path: Path, name: str, row: Mapping[str, Any]) -> None:
     rows = write(path, name, row)
     docs = path.parent.parent / "docs"
     if path == checkout_table() and docs.is_dir():
-        (docs / "results.md").write_text(page(rows), encoding="utf-8")
+        (docs / "results.md").write_text(page(rows, stored_searches(path.parent / "results")), encoding="utf-8")
 
 
 def write(path: Path, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,8 +65,14 @@ def write(path: Path, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return rows
 
 
-def page(rows: Mapping[str, Any]) -> str:
-    """docs/results.md."""
+def stored_searches(folder: Path) -> list[dict[str, Any]]:
+    """The finished results of `limner bench search` there."""
+    every = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("search-*.json"))]
+    return [result for result in every if result["finished"]]
+
+
+def page(rows: Mapping[str, Any], searches: Sequence[dict[str, Any]] = ()) -> str:
+    """docs/results.md: the methods, then what `limner bench search` measured."""
     seeds = max((len(row["seeds"]) for row in rows.values()), default=3)
     lines = [HEAD.format(seeds=seeds), "| method | card | status | what it must show |", "|---|---|---|---|"]
     for name, row in rows.items():
@@ -90,4 +98,6 @@ def page(rows: Mapping[str, Any]) -> str:
             )
         if "notes" in row:
             lines += ["", row["notes"]]
+    if searches:
+        lines += ["", section(searches, "images").rstrip()]
     return "\n".join(lines) + "\n"

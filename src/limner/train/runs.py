@@ -28,7 +28,7 @@ from limner.train.curves import plot_curves
 from limner.train.experiment import Data, Experiment
 from limner.train.loop import Report, fit
 from limner.train.outcome import Outcome, load, save
-from limner.train.starting import OUTCOME, Built, FromBundle, with_room, write_run
+from limner.train.starting import OUTCOME, Built, FromBundle, with_lexicon, with_room, write_run
 from limner.train.task import Task
 from limner.train.trained import Trained, see
 
@@ -158,7 +158,8 @@ def _built(experiment: Experiment, seed: int, place: Place, corpora: Corpora, fo
     """The model before its first step: new, at the end of another experiment, or from a bundle."""
     start = experiment.start
     if isinstance(start, FromBundle):
-        built = start.open()
+        torch.manual_seed(seed)
+        built = with_lexicon(start.open(), experiment.model.lexicon)
         if built.architecture.towers != experiment.model:
             raise InputError(f"{experiment.name}: its `model` are other towers than those of the bundle it begins at")
         torch.manual_seed(seed)
@@ -185,5 +186,7 @@ def tokenizer_of(experiment: Experiment, corpora: Corpora, folder: Path) -> Toke
     path = folder / "tokenizer.json"
     if not path.exists():
         texts = [text.text for texts in corpora.train.texts for text in texts]
-        path.write_bytes(train_tokenizer(texts, experiment.data.vocabulary, experiment.data.context).to_json())
+        data = experiment.data
+        learnt = train_tokenizer(texts, data.vocabulary, data.context, characters=getattr(data, "characters", False))
+        path.write_bytes(learnt.to_json())
     return Tokenizer.load(path, experiment.data.context)

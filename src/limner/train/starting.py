@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from limner.core.errors import BundleError, InputError
 from limner.encode.bundle import Bundle, find_bundle
 from limner.encode.tokenizer import Tokenizer
+from limner.nn.heads.lexicon import Lexicon
 from limner.nn.two_towers import TwoTowers
 from limner.train.architecture import Architecture
 from limner.train.export import weights_of
@@ -48,6 +50,16 @@ class FromBundle:
                 f"{bundle.path}: is not the bundle that the experiment begins at, {self.fingerprint[:12]}"
             )
         return _open(bundle)
+
+
+def with_lexicon(built: Built, lexicon: Lexicon | None) -> Built:
+    """With new lexicon heads (by the seed of torch), where the towers have none and are to have some."""
+    model, towers = built.model, built.architecture.towers
+    if lexicon is None or towers.lexicon is not None:
+        return built
+    model.lexicon = lexicon.build(model.image.width, model.text.width, built.architecture.vocabulary)
+    towers = dataclasses.replace(towers, lexicon=lexicon)
+    return Built(model, dataclasses.replace(built.architecture, towers=towers), built.tokenizer)
 
 
 def start_from_bundle(path: str | Path) -> tuple[TwoTowers, Tokenizer]:

@@ -91,6 +91,7 @@ def join(parts: Sequence[Encoded]) -> Encoded:
         joined(lambda part: part.states),
         joined(lambda part: part.tokens),
         joined(lambda part: part.mask),
+        joined(lambda part: part.lexicon),
     )
 
 

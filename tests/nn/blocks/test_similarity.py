@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from limner.core.errors import InputError
 from limner.core.features import Encoded
 from limner.core.types import Dense, Space
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.dense import DenseIndex
-from limner.index.shards import ShardFolder
 from limner.index.vectors import VectorStore
 from limner.nn.blocks import similarity as module
+from limner.nn.blocks import tokens
 from limner.nn.blocks.similarity import (
     Cosine,
     Dynamic,
@@ -87,7 +88,7 @@ def test_a_dense_index_ranks_as_brute_force_does(part: SimilarityPart, tmp_path:
         scores, folded = similarity(side(pictures), side(texts)), similarity.fold_text(texts)
     space = Space("image", "dense", D, "dot")
     with contextlib.closing(Catalogue(tmp_path / "catalogue.sqlite", create=True)) as catalogue:
-        index = DenseIndex(VectorStore(catalogue, ShardFolder(tmp_path / "vectors"), "model", space))
+        index = DenseIndex(VectorStore(catalogue, ArrayFolder(tmp_path / "vectors"), "model", space))
         index.add(np.arange(60), Dense(pictures.float().numpy()))
         found = index.search(Dense(folded.float().numpy()), 60)
     for (ids, given_scores), row in zip(found, scores.T, strict=True):
@@ -180,28 +181,33 @@ def test_the_diagonal_undoes_noise_and_blocks_undo_rotation() -> None:
     assert top1(trained(diagonal, *rotation), *rotation_test) < 0.1
 
 
+def between(words: Tensor) -> Tensor:
+    """Begin and end around the words of each text, which like every place."""
+    return F.pad(words, (0, 0, 1, 1), value=9.0)
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4), st.integers(1, 5), st.integers(1, 6))
 def test_token_max_is_the_double_loop(seed: int, n: int, m: int, places: int, words: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     x, y = unit(n, places, D, seed=seed), unit(m, words, D, seed=seed + 1)
     lengths = torch.randint(1, words + 1, (m,), generator=generator)
-    mask = torch.arange(words) < lengths[:, None]
+    y, mask = between(y), torch.arange(words + 2) < lengths[:, None] + 2
     given_scores = TokenMax().build(D)(side(x[:, 0], x), side(y[:, 0], y, mask))
     for i in range(n):
         for j in range(m):
-            best = [max(float(place @ word) for place in x[i]) for word in y[j][: lengths[j]]]
+            best = [max(float(place @ word) for place in x[i]) for word in y[j][1 : 1 + lengths[j]]]
             assert float(given_scores[i, j]) == pytest.approx(sum(best) / len(best), abs=1e-5)
 
 
 def test_token_max_in_parts_and_without_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = unit(5, 4, D), unit(3, 6, D, seed=1)
+    x, y = unit(5, 4, D), between(unit(3, 6, D, seed=1))
     similarity, image, text = TokenMax().build(D), side(x[:, 0], x), side(y[:, 0], y)
     whole = similarity(image, text)
-    monkeypatch.setattr(module, "_AT_ONCE", 2 * 4 * 3 * 6)
+    monkeypatch.setattr(tokens, "_AT_ONCE", 2 * 4 * 3 * 6)
     torch.testing.assert_close(similarity(image, text), whole)
 
 
 def test_token_max_says_what_it_needs() -> None:
-    with pytest.raises(InputError, match="tokens=True"):
+    with pytest.raises(InputError, match="`tokens`"):
         TokenMax().build(D)(side(unit(2, D)), side(unit(2, D)))

@@ -39,7 +39,7 @@ def sample_scene(rng: Random, world: World = WORLD_A) -> Scene:
         background = sample_background(rng, world)
         colours = colours_on(background, world)
         number = rng.randint(world.fewest, world.most)
-        cells = _cells(world, number, rng)
+        cells = cells_of(world, number, rng)
         objects: list[Object] = []
         for position in range(number):
             shape, colour = rng.choice(world.shapes), rng.choice(colours)
@@ -115,7 +115,7 @@ def near(rgb: Rgb, rng: Random) -> Rgb:
     return red, green, blue
 
 
-def _cells(world: World, number: int, rng: Random) -> list[Box]:
+def cells_of(world: World, number: int, rng: Random) -> list[Box]:
     """Different cells of the world's grid, with the picture's edge and a gap between two left free."""
     if world.grid is None:
         return []

@@ -6,14 +6,16 @@
     FullBilinear      x^T M y, M whole: the costly reference   a dense index, the question folded
     Dynamic           the pair weighs its own channels         none: it reranks
     TokenMax          mean over words of their best place      an index of tokens (MaxSim)
+    BestVector        the best of a picture's vectors          an index of tokens (MaxSim of one word)
 
-x, y: unit vectors of d channels. All but TokenMax are the cosine until they are trained. Card 28 (GSSF, arXiv
-2410.15266; the joining of its terms is our reconstruction) and card 19 (FILIP, arXiv 2111.07783).
+x, y: unit vectors of d channels. All but the last two are the cosine until they are trained. Card 28 (GSSF, arXiv
+2410.15266; the joining of its terms is our reconstruction), card 19 (FILIP, arXiv 2111.07783), card 119 (SORCE, arXiv
+2505.24441).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
@@ -22,6 +24,7 @@ from torch import Tensor, nn
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded
+from limner.nn.blocks.tokens import token_scores
 
 Index: TypeAlias = Literal["dense", "tokens"] | None
 """Kind of index that finds by a similarity; None: it only reranks what another one found."""
@@ -159,28 +162,22 @@ class DynamicSimilarity(nn.Module):
 
 
 class TokenMaxSimilarity(nn.Module):
-    """S = mean over the real words of max over the places: the text-to-image score of FILIP."""
+    """S = mean over the words of max over the places: the text-to-image score of FILIP (see `token_scores`)."""
 
     def forward(self, image: Encoded, text: Encoded) -> Tensor:
         """Raises InputError where the features have no tokens."""
-        if image.tokens is None or text.tokens is None:
-            raise InputError("token similarity needs the states of both sides in the common space: Towers(tokens=True)")
-        words = text.tokens
-        mask = words.new_ones(words.shape[:2]) if text.mask is None else text.mask.to(words.dtype)
-        weights = mask / mask.sum(1, keepdim=True).clamp(min=1)
-        return torch.cat([self._rows(places, words, weights) for places in _parts(image.tokens, words)])
-
-    def _rows(self, places: Tensor, words: Tensor, weights: Tensor) -> Tensor:
-        """(n, p, d), (m, t, d), (m, t) -> (n, m)"""
-        products = places.flatten(0, 1) @ words.flatten(0, 1).T
-        best = products.unflatten(0, places.shape[:2]).amax(1)
-        return (best.unflatten(1, words.shape[:2]) * weights).sum(-1)
+        return token_scores(image, text)[1]
 
 
-def _parts(places: Tensor, words: Tensor) -> Iterator[Tensor]:
-    """The pictures in parts whose products with all words fit."""
-    a_picture = places.shape[1] * words.shape[0] * words.shape[1]
-    return iter(places.split(max(1, _AT_ONCE // max(1, a_picture))))
+class BestVectorSimilarity(nn.Module):
+    """S = max over a picture's vectors x_k of x_k . y: never less for one vector more."""
+
+    def forward(self, image: Encoded, text: Encoded) -> Tensor:
+        """Raises InputError where a picture has one vector only."""
+        if image.tokens is None:
+            raise InputError("the best of several vectors needs several: Towers(focus=Focus())")
+        scores = image.tokens.flatten(0, 1) @ text.vectors.T
+        return scores.unflatten(0, image.tokens.shape[:2]).amax(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,3 +234,11 @@ class TokenMax:
 
     def build(self, dimension: int) -> nn.Module:
         return TokenMaxSimilarity()
+
+
+@dataclass(frozen=True, slots=True)
+class BestVector:
+    index: ClassVar[Index] = "tokens"
+
+    def build(self, dimension: int) -> nn.Module:
+        return BestVectorSimilarity()

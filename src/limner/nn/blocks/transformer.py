@@ -37,6 +37,13 @@ class TransformerBlock(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
+def rows_by_length(mask: Tensor, buckets: int) -> list[tuple[Tensor, int]]:
+    """(n, t), True where a token is real, first in its row -> rows of like length and how long the longest of them
+    is (1 at least): what is computed of these parts alone is computed of little padding."""
+    lengths = mask.sum(1)
+    return [(rows, max(1, int(lengths[rows].max()))) for rows in lengths.argsort(stable=True).chunk(buckets)]
+
+
 def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
     """(n, t, d), (n, t) -> (n, d): the mean over the real tokens."""
     weights = mask.unsqueeze(-1).to(tokens.dtype)

@@ -8,6 +8,7 @@ weights (backbone.safetensors beside this page) come with the package, so that e
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from limner.data.corpus import Corpora, Corpus
 from limner.data.samplers import Shuffled
@@ -95,7 +97,10 @@ BACKBONE = Experiment(
 
 
 def maps(pictures: npt.NDArray[np.uint8], place: Place) -> npt.NDArray[Any]:
-    """(n, SIZE, SIZE, 3) uint8 -> what the backbone sees, (n, CELLS * CELLS, width) float16; computed once."""
+    """(n, SIZE, SIZE, 3) uint8 -> what the backbone sees, (n, CELLS * CELLS, width) float16; computed once.
+
+    Larger pictures, k * SIZE wide, are seen in k * k parts that are put together: (n, (k * CELLS)^2, width).
+    """
     name = hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest()[:16]
 
     def make() -> npt.NDArray[Any]:
@@ -103,10 +108,24 @@ def maps(pictures: npt.NDArray[np.uint8], place: Place) -> npt.NDArray[Any]:
         with torch.no_grad():
             for start in range(0, len(pictures), 256):
                 part = torch.from_numpy(np.array(pictures[start : start + 256]))
-                parts.append(tower(see_pictures(part, whole(len(part)), 0)).half().numpy())
+                seen = tower(see_pictures(cut(part, SIZE), whole(1), 0)).half()
+                parts.append(put_together(seen, len(part)).numpy())
         return np.concatenate(parts)
 
     return np.asarray(cached_array(make, place.cache / f"maps-{_weights_name()}-{name}.npy"))
+
+
+def cut(pictures: Tensor, size: int) -> Tensor:
+    """(n, k * size, k * size, 3) -> (n * k * k, size, size, 3), the parts of a picture in the order of reading."""
+    grid = pictures.unflatten(2, (-1, size)).unflatten(1, (-1, size))
+    return grid.transpose(2, 3).flatten(0, 2)
+
+
+def put_together(maps: Tensor, count: int) -> Tensor:
+    """Maps (count * k * k, t, channels) of the parts of `count` pictures -> (count, k * k * t, channels)."""
+    k, side = math.isqrt(len(maps) // max(1, count)), math.isqrt(maps.shape[1])
+    grid = maps.unflatten(1, (side, side)).unflatten(0, (count, k, k))
+    return grid.transpose(2, 3).flatten(1, 4)
 
 
 def read_backbone() -> ConvolutionalTransformer:

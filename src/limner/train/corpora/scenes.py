@@ -57,6 +57,8 @@ class Scenes:
     images: Literal["maps", "pixels"] = "maps"
     vocabulary: int = 1000
     context: int = 96
+    characters: bool = False
+    """See `train_tokenizer`."""
 
     def load(self, place: Place) -> Corpora:
         starts = np.cumsum([0, self.scenes, self.tested])

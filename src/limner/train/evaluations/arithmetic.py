@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from limner.core.errors import InputError
-from limner.core.types import Floats, Integers
+from limner.core.types import Dense, Floats, Integers
 from limner.eval.metrics import Recall
 from limner.search.compose import compose
 from limner.train.corpora.edits import Edit
@@ -45,7 +45,7 @@ class Arithmetic:
             asked = {
                 "picture and words": np.stack(
                     [
-                        compose(np.array([1.0, sign]), np.stack(pair))[0]
+                        compose(("picture", "words"), np.array([1.0, sign]), Dense(np.stack(pair))).queries.values[0]
                         for pair in zip(pictures[sources], words, strict=True)
                     ]
                 ),

@@ -40,4 +40,5 @@ class TwoWay:
         )
         tie = np.abs(right - wrong) <= TIE
         values = np.where(tie, 0.5, right > wrong)
-        return {f"{self.right} over {self.wrong} accuracy": Measured.of(values)}
+        metric = f"{self.right} over {self.wrong}"
+        return {f"{metric} accuracy": Measured.of(values), f"{metric} by chance": Measured.of(0.5)}

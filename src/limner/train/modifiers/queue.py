@@ -15,22 +15,29 @@ from limner.train.task import Task
 
 
 class _Side(nn.Module):
-    """A ring of vectors and the numbers of the pictures that they belong to; -1 where it is still empty."""
+    """A ring of vectors, of lexicons where the model has them, and of the numbers of the pictures that they belong
+    to; -1 where it is still empty."""
 
-    def __init__(self, size: int, dimension: int) -> None:
+    def __init__(self, size: int, dimension: int, vocabulary: int) -> None:
         super().__init__()
         self.register_buffer("vectors", torch.zeros(size, dimension))
+        self.register_buffer("lexicon", torch.zeros(size, vocabulary) if vocabulary else None)
         self.register_buffer("rows", torch.full((size,), -1))
         self.register_buffer("place", torch.zeros((), dtype=torch.int64))
 
-    def push(self, vectors: Tensor, rows: Tensor) -> None:
+    def push(self, encoded: Encoded, rows: Tensor) -> None:
+        """The first so many as there is room for."""
+        rows = rows[: len(self.rows)]
         places = (self.place + torch.arange(len(rows), device=rows.device)) % len(self.rows)
-        self.vectors[places], self.rows[places] = vectors.to(self.vectors), rows
+        self.vectors[places], self.rows[places] = encoded.vectors[: len(rows)].to(self.vectors), rows
+        if self.lexicon is not None:
+            self.lexicon[places] = encoded.lexicon[: len(rows)].to(self.lexicon)
         self.place.copy_((self.place + len(rows)) % len(self.rows))
 
     def read(self) -> tuple[Encoded, Tensor]:
         filled = self.rows >= 0
-        return Encoded(self.vectors[filled], self.rows[filled]), self.rows[filled]
+        lexicon = None if self.lexicon is None else self.lexicon[filled]
+        return Encoded(self.vectors[filled], self.rows[filled], lexicon=lexicon), self.rows[filled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,9 @@ class FeatureQueue(Quiet):
     size: int = 1024
 
     def start(self, task: Task) -> None:
-        sides = {side: _Side(self.size, task.model.dimension) for side in ("image", "text")}
+        model = task.model
+        vocabulary = model.lexicon.vocabulary if model.lexicon else 0
+        sides = {side: _Side(self.size, model.dimension, vocabulary) for side in ("image", "text")}
         task.memory["queue"] = nn.ModuleDict(sides)
 
     def features(self, task: Task, batch: Batch, features: Features) -> Features:
@@ -54,5 +63,5 @@ class FeatureQueue(Quiet):
         if teacher is None:
             raise InputError("a queue keeps a teacher's answers: list EmaTeacher before FeatureQueue")
         queue = task.memory["queue"]
-        queue["image"].push(teacher.image.vectors[: self.size], features.rows[: self.size])
-        queue["text"].push(teacher.text.vectors[: self.size], features.rows[features.owner][: self.size])
+        queue["image"].push(teacher.image, features.rows)
+        queue["text"].push(teacher.text, features.rows[features.owner])

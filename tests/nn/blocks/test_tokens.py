@@ -8,7 +8,7 @@ from objectives.features import make_features
 
 from limner.core.errors import InputError
 from limner.core.features import Encoded
-from limner.objectives.tokens import token_vectors, word_mask
+from limner.nn.blocks.tokens import token_vectors, word_mask
 
 
 def test_neither_padding_nor_begin_and_end():
