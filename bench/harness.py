@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from limner.core.runtime import cpu_count
+from limner.measure.machine import commit, machine
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("numpy", "onnxruntime", "Pillow", "tokenizers", "limner")
 UNRECORDED = {"json", "keep", "model"}
 """Options that name places of one machine; a kept result names the model by its fingerprint instead."""
@@ -67,43 +63,11 @@ def store(arguments: argparse.Namespace, fingerprint: str, result: dict[str, obj
     words = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
     record = {
         "command": " ".join(["python", f"bench/{bench}", *words]),
-        "commit": _commit(),
+        "commit": commit(),
         "model": fingerprint,
-        "machine": machine(),
+        "machine": machine(PACKAGES),
         "result": result,
     }
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"kept in {arguments.json}")
-
-
-def machine() -> dict[str, object]:
-    """What a timing depends on; nothing by which the machine could be told from another of its kind."""
-    return {
-        "processor": _processor(),
-        "cores": cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _commit() -> str:
-    """The commit that is checked out, with a "+" where files differ from it; empty outside of a clone."""
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--", "src", "bench"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return head.stdout.strip() + ("+" if changes.stdout else "")

@@ -20,9 +20,9 @@ from limner.collection import Collection
 from limner.core.errors import LimnerError
 from limner.core.types import Item
 from limner.encode.bundle import Bundle
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.records import Job
-from limner.index.shards import ShardFolder
 from limner.index.vectors import VectorStore
 
 PICTURE_QUERIES = 4
@@ -71,14 +71,15 @@ class Witness:
         ids = {item.id for item in items.values()} | {item.id for item in catalogue.get(vanished).values()}
         rows: dict[int, bytes] = dict.fromkeys(items, b"")
         problems = [] if told == len(items) else [f"limner status tells {told} items, there are {len(items)}"]
-        folder = ShardFolder(self._folder / "vectors")
+        folder = ArrayFolder(self._folder / "vectors")
         for space in self._bundle.manifest.spaces:
             vectors = VectorStore(catalogue, folder, self._bundle.fingerprint, space)
             if not np.array_equal(vectors.placed(), np.sort(np.concatenate([keys, vanished]))):
                 problems.append(f"space {space.name}: not one vector for each item")
             try:
-                for key, vector in zip(*vectors.take(keys), strict=True):
-                    rows[int(key)] += vector.tobytes()
+                placed, made = vectors.take(keys)
+                for key, vector in zip(placed.tolist(), made.values, strict=True):
+                    rows[key] += vector.tobytes()
             except LimnerError as error:
                 problems.append(str(error))
         jobs = catalogue.jobs(1)

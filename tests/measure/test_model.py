@@ -16,7 +16,7 @@ from limner.data.datasets import Dataset, open_dataset
 from limner.eval.metrics import Recall, Success
 from limner.eval.report import RSUM, evaluate_run
 from limner.eval.trec import read_qrels, read_run
-from limner.measure import measure
+from limner.measure.model import measure
 
 COLOURS = {
     "red": (255, 0, 0),
@@ -47,6 +47,9 @@ class ColourEncoder:
 
     def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations:
         return {name: Dense(np.array(prepared, np.float32)) for name in self.spaces}
+
+    def word(self, space: str, term: int) -> str:
+        raise NotImplementedError("no space of this model is sparse")
 
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         return scores

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,22 +54,16 @@ def measure(
     """
     started = time.perf_counter()
     used = dataset if limit is None else dataset.first_images(limit)
-    target = _dense_space(encoder, space)
+    target = dense_space(encoder, space)
 
-    def load_picture(item: Item) -> Loaded[None]:
-        return Loaded(None, read_picture(read_bytes(item.uri), item.uri, shorter_side=encoder.picture_side)[0])
-
-    def load_caption(caption: tuple[int, int]) -> Loaded[None]:
-        row, place = caption
-        return Loaded(None, items[row].texts[place])
-
-    items, images, broken = _encode(encoder, "image", used.items, load_picture, target, batch_size, threads)
-    asked = [(row, place) for row, item in enumerate(items) for place in range(len(item.texts))]
-    kept, captions, refused = _encode(encoder, "text", asked, load_caption, target, batch_size, threads)
+    pairs = encode_pairs(encoder, used, target, batch_size, threads)
+    items, images, kept, captions = pairs.items, pairs.images, pairs.asked, pairs.captions
     facts = _facts(encoder, name, target, used, time.perf_counter() - started)
     notes = [
-        *_left_out("Images left out, with their captions", [str(error) for _, error in broken]),
-        *_left_out("Captions left out", [f"{_caption_id(items, caption)}: {error}" for caption, error in refused]),
+        *_left_out("Images left out, with their captions", [str(error) for _, error in pairs.broken]),
+        *_left_out(
+            "Captions left out", [f"{_caption_id(items, caption)}: {error}" for caption, error in pairs.refused]
+        ),
     ]
     title = f"{used.name} {used.split}".strip()
     if not kept:
@@ -82,7 +77,42 @@ def measure(
     return evaluate_vectors(images, captions, owner, name=title, **ids, fold_size=fold_size, facts=facts, notes=notes)
 
 
-def _dense_space(encoder: Encoder, name: str | None) -> Space:
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures and captions as vectors, in the order of the data set."""
+
+    items: list[Item]
+    images: Floats
+    """(items, d)."""
+    asked: list[tuple[int, int]]
+    """Of each caption: which item, and which of its texts."""
+    captions: Floats
+    """(asked, d)."""
+    broken: list[tuple[Item, InputError]]
+    """Pictures that cannot be read, and why,"""
+    refused: list[tuple[tuple[int, int], InputError]]
+    """and captions that the model cannot take."""
+
+
+def encode_pairs(
+    encoder: Encoder, dataset: Dataset, space: Space, batch_size: int = 32, threads: int | None = None
+) -> Pairs:
+    """All pictures and captions of the data set in a dense space, of length 1 where it compares by cosine."""
+
+    def load_picture(item: Item) -> Loaded[None]:
+        return Loaded(None, read_picture(read_bytes(item.uri), item.uri, shorter_side=encoder.picture_side)[0])
+
+    def load_caption(caption: tuple[int, int]) -> Loaded[None]:
+        row, place = caption
+        return Loaded(None, items[row].texts[place])
+
+    items, images, broken = _encode(encoder, "image", dataset.items, load_picture, space, batch_size, threads)
+    texts = [(row, place) for row, item in enumerate(items) for place in range(len(item.texts))]
+    asked, captions, refused = _encode(encoder, "text", texts, load_caption, space, batch_size, threads)
+    return Pairs(items, images, asked, captions, broken, refused)
+
+
+def dense_space(encoder: Encoder, name: str | None) -> Space:
     dense = {space.name: space for space in encoder.spaces.values() if space.kind == "dense"}
     if name is None and len(dense) == 1:
         return next(iter(dense.values()))
