@@ -17,6 +17,8 @@ import typer
 
 from limner.cli import app, run
 
+BENCH = Path(__file__).parents[1] / "bench"
+
 HEAD = """\
 <!-- Written by docs/generate.py from the command's own help: do not edit. -->
 # The command line
@@ -95,11 +97,21 @@ def _is_objective(kind: type) -> bool:
 def results_page() -> str:
     from limner.train import results
 
-    return results.page(results.read(Path(__file__).parents[1] / "bench" / "expected.yaml"))
+    return results.page(results.read(BENCH / "expected.yaml"), results.stored_searches(BENCH / "results"))
+
+
+def draw_curves() -> None:
+    """The pictures of the chapter "Search"."""
+    from limner.measure.search.curves import draw
+    from limner.train.results import stored_searches
+
+    for result in stored_searches(BENCH / "results"):
+        draw(result, Path(__file__).parent / "images")
 
 
 PAGES = {"cli.md": command_line_page, "losses.md": losses_page, "results.md": results_page}
 
 if __name__ == "__main__":
+    draw_curves()
     for name, write in PAGES.items():
         (Path(__file__).parent / name).write_text(write(), encoding="utf-8")

@@ -98,10 +98,10 @@ def test_arrows_point_down(path: Path) -> None:
         ("objectives", "limner.nn.blocks.transformer.Block", True),
         ("objectives", "limner.nn.towers.vit.Vit", False),
         ("collection", "limner.search.engine.Engine", True),
-        ("collection", "limner.measure.measure", False),
+        ("collection", "limner.measure.model.measure", False),
         ("cli", "limner.collection.Collection", True),
         ("train", "limner.recipes.first.recipe", False),
-        ("train", "limner.measure.measure", True),
+        ("train", "limner.measure.model.measure", True),
         ("measure", "limner.train.loop.run", False),
         ("cli", "limner.recipes.first.recipe", False),
         ("cli", "limner.__version__", True),
@@ -147,6 +147,6 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_serving_rooms_load_no_torch() -> None:
-    loaded = loaded_by("import limner; limner.Collection; import limner.measure")
+    loaded = loaded_by("import limner; limner.Collection; import limner.measure.model")
     assert "numpy" in loaded
     assert "torch" not in loaded

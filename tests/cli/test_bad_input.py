@@ -38,7 +38,7 @@ def complaint(ran: Any, *words: str, code: int = 2) -> None:
 
 
 def shards(home: Path) -> list[Path]:
-    found = sorted((home / "limner" / "default.limner").rglob("*.npy"))
+    found = sorted((home / "limner" / "default.limner").rglob("*.safetensors"))
     assert found
     return found
 
@@ -137,10 +137,10 @@ def test_corrupt_shard(indexed: Path, limner: Limner, home: Path, damage: str) -
         path.write_bytes(content if damage == "flip" else content[:-8])
         if damage == "remove":
             path.unlink()
-    complaint(limner("search", "red"), ".npy", "limner reindex", code=1)
+    complaint(limner("search", "red"), ".safetensors", "limner reindex", code=1)
     checked = limner("status", "--check", "--json")
     assert checked.code == 1
-    assert ".npy" in json.loads(checked.out)["problems"][0]
+    assert ".safetensors" in json.loads(checked.out)["problems"][0]
 
 
 def test_mending_a_corrupt_shard(indexed: Path, limner: Limner, home: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_writer_that_was_killed(collection: Collection, photos: Path, home: Pa
         assert writer.stdout is not None
         while int(writer.stdout.readline()) < 40:
             pass
-        (collection.path / "vectors" / f"{'0' * 16}.npy.part").write_bytes(b"half a shard")
+        (collection.path / "vectors" / f"{'0' * 16}.safetensors.part").write_bytes(b"half a shard")
         os.kill(writer.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     assert collection.check() == []
     assert [job.source for job in collection.status().jobs] == [str(home / "many")]

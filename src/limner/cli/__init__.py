@@ -14,6 +14,7 @@ import typer
 
 from limner import __version__
 from limner.cli import (
+    bench,
     demo,
     evaluate,
     export,
@@ -51,6 +52,7 @@ app.add_typer(model.app, name="model")
 app.command()(train.train)
 app.command()(reproduce.reproduce)
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(bench.app, name="bench")
 
 
 def _print_version(wanted: bool) -> None:

@@ -28,7 +28,7 @@ SHOWN = 3
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes.")] = Path("demo-out"),
 ) -> None:
-    """Index some pictures, search them in words, show the hits.
+    """Index some pictures, search them in words, show the hits and what each was found by.
 
     Uses photographs that scikit-image carries and scenes drawn by limner; nothing is downloaded.
     """
@@ -44,9 +44,9 @@ def demo(
             report = photos.add(pictures, progress=show)
         print(f"indexed in {shown_uri(str(collection))}: {report_text(report)}")
         for query in QUERIES:
-            hits = photos.search(query, k=SHOWN)
+            hits = photos.search(query, k=SHOWN, explain=True)
             sections.append(Section(query, hits))
-            print(f'\nlimner search "{query}" -k {SHOWN}\n{hits_as_text(hits)}')
+            print(f'\nlimner search "{query}" -k {SHOWN} --explain\n{hits_as_text(hits, explain=True)}')
     write_contact_sheet(page, "limner demo", sections)
     print(f"\nThe same as a page of pictures: {page.absolute()}\n\nNow your own pictures:")
     print(f'  {_program()} index ~/photos\n  {_program()} search "a dog on a beach" --open')

@@ -44,7 +44,7 @@ def evaluate(
     from limner.data.datasets import open_dataset
     from limner.encode.bundle import Bundle, default_bundle, find_bundle
     from limner.encode.onnx import OnnxEncoder
-    from limner.measure import measure
+    from limner.measure.model import measure
 
     data = open_dataset(dataset, split, images=images)
     bundle = Bundle.load(find_bundle(model) if model else default_bundle())

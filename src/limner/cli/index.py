@@ -24,6 +24,21 @@ def index(
     ] = None,
     collection: CollectionOption = None,
     model: ModelOption = None,
+    vectors: Annotated[
+        str | None,
+        typer.Option(
+            "--vectors",
+            metavar="URL",
+            help="Server that keeps the vectors of a new collection: http://HOST:19530 (Milvus), "
+            "postgresql://HOST/DATABASE, FILE.db (Milvus Lite) [default: files].",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray", metavar="ADDRESS", help="Let a Ray cluster read and encode; `local` starts one on this machine."
+        ),
+    ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget items whose files have vanished.")] = False,
 ) -> None:
     """Put pictures into the collection.
@@ -37,10 +52,10 @@ def index(
 
     for path in paths or ():
         open_source(path)  # a wrong path must not leave an empty collection behind
-    with Collection(collection_path(collection), model=model, create=bool(paths)) as photos:
+    with Collection(collection_path(collection), model=model, vectors=vectors, create=bool(paths)) as photos:
         try:
             for path in paths or _interrupted(photos):
-                _index_one(photos, path, prune)
+                _index_one(photos, path, prune, ray)
             if prune and not paths:
                 print(f"{photos.prune():,} pruned")
         except KeyboardInterrupt:
@@ -51,9 +66,9 @@ def index(
             raise typer.Exit(130) from None
 
 
-def _index_one(photos: Collection, path: str, prune: bool) -> None:
+def _index_one(photos: Collection, path: str, prune: bool, ray: str | None) -> None:
     with progress_line() as show:
-        report = photos.add(path, prune=prune, progress=show)
+        report = photos.add(path, prune=prune, ray=ray, progress=show)
     print(f"{shown_uri(path)}: {report_text(report)}")
     if report.skipped:
         print(skipped_text(report.skipped))

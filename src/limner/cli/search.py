@@ -47,6 +47,9 @@ def search(
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="FILE", help="Write the hits as a page of pictures (HTML).")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show below each hit what it was found by, with the weight of each part.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Show the page of pictures in the browser.")] = False,
 ) -> None:
     """Find pictures with words, a picture, or both.
@@ -60,17 +63,37 @@ def search(
     if image:
         image = os.path.expanduser(image)  # no shell does that in --image=~/ref.jpg
     with open_collection(collection) as photos:
-        hits = photos.search(query, image=image, k=k, where=where, min_score=min_score)
-    print(as_json([hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]) if json else hits_as_text(hits))
+        hits = photos.search(query, image=image, k=k, where=where, min_score=min_score, explain=explain)
+    if json:
+        print(as_json([hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]))
+    else:
+        print(hits_as_text(hits, explain))
     if sheet or open_:
         title = " · ".join(filter(None, [query, image and f"like {image}", where]))
         _show_sheet(sheet, open_, title, hits)
 
 
-def hits_as_text(hits: Sequence[Hit]) -> str:
+def hits_as_text(hits: Sequence[Hit], explain: bool = False) -> str:
     if not hits:
         return "nothing found"
-    return "\n".join(f"{rank:>3}  {hit.probability:.2f}  {shown_uri(hit.uri)}" for rank, hit in enumerate(hits, 1))
+    lines = []
+    for rank, hit in enumerate(hits, 1):
+        lines.append(f"{rank:>3}  {hit.probability:.2f}  {shown_uri(hit.uri)}")
+        lines += [f"           {line}" for line in _reasons(hit)] if explain else []
+    return "\n".join(lines)
+
+
+def _reasons(hit: Hit) -> list[str]:
+    """A line for each space, its parts by falling size: what speaks for the hit, and what against it."""
+    spaces: dict[str, list[tuple[str, float]]] = {}
+    for name, share in hit.parts.items():
+        space, _, label = name.partition(": ")
+        spaces.setdefault(space, []).append((label, share))
+    return [
+        f"{space}: "
+        + ", ".join(f"{label} {share:+.2f}" for label, share in sorted(parts, key=lambda one: -abs(one[1])))
+        for space, parts in spaces.items()
+    ]
 
 
 def _show_sheet(path: Path | None, in_browser: bool, title: str, hits: Sequence[Hit]) -> None:

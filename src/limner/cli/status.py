@@ -60,6 +60,8 @@ def status_text(state: Status) -> str:
         ("fields", fields or "none"),
         ("size", f"{state.bytes / 1e6:,.1f} MB in {state.shards:,} shards, schema {state.schema_version}"),
     ]
+    if state.server:
+        rows.append(("vectors", f"on {shown(state.server)}"))
     for job in state.jobs:
         source = shown(job.source)
         goes_on = {"index": "limner index", "reindex": f"limner reindex --model {source}"}

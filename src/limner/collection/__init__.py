@@ -1,7 +1,7 @@
 """Collection: what a person owns. The one place that joins data, encode, index and search.
 
     catalogue.sqlite    the ledger and the only truth: items, fields, which vectors count
-    vectors/            append-only shards of vectors, named by the ledger
+    vectors/            append-only shards of vectors, named by the ledger (unless a server keeps them)
 
 Everything that a search needs can be read while another process writes. What was committed survives
 a kill at any moment.
@@ -20,16 +20,17 @@ import numpy as np
 from limner.collection.ledger import GIVEN
 from limner.collection.model import OpenModel, load_bundle
 from limner.collection.records import AddReport, OnProgress, Progress, Skipped, Status
+from limner.collection.storage import Storage, check_server
 from limner.core.errors import BundleError, CollectionError, InputError, ModelMismatch, StorageError
 from limner.core.protocols import Source
-from limner.core.query import And, Picture, Predicate, Query, Term
+from limner.core.query import And, Example, Picture, Predicate, Query, Term
 from limner.core.types import Hit, Integers, Item
 from limner.encode.bundle import DEFAULT_MODEL, Bundle
+from limner.encode.words import FINGERPRINT, WORDS
+from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.records import Job, Model
 from limner.index.schema import VERSION
-from limner.index.shards import ShardFolder
-from limner.index.vectors import VectorStore
 from limner.search.filter import parse_filter
 from limner.search.query import parse_query
 
@@ -45,11 +46,20 @@ class Collection:
     """A folder with a catalogue of pictures and their vectors. Safe to search from several threads.
 
     `model`: name of a bundle at hand or its folder; only needed when the collection is new (the
-    package's own if not given). Raises CollectionError for a folder that holds something else or is
-    damaged, ModelMismatch when the collection was made with another model (see `reindex`).
+    package's own if not given). `vectors`: URL of the server that keeps the vectors of a new
+    collection (see docs/scaling.md); files do if not given. Raises CollectionError for a folder that
+    holds something else or is damaged, ModelMismatch when the collection was made with another model
+    (see `reindex`), StorageError for a server that does not answer.
     """
 
-    def __init__(self, path: str | Path, *, model: str | Path | None = None, create: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        model: str | Path | None = None,
+        vectors: str | None = None,
+        create: bool = True,
+    ) -> None:
         self.path = Path(path).expanduser().absolute()
         file = self.path / CATALOGUE
         try:
@@ -57,15 +67,20 @@ class Collection:
                 raise CollectionError(f"{self.path}: exists and is no collection; choose another place for it")
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be opened ({error.strerror}); choose another place") from error
-        # Before anything is made: a wrong model must not leave a new folder behind.
+        # Before anything is made: a wrong model or URL must not leave a new folder behind.
         self._given = load_bundle(model) if model is not None else None
+        if vectors is not None and create and not file.exists():
+            check_server(vectors)
         self._catalogue = Catalogue(file, create=create)
-        self._folder = ShardFolder(self.path / VECTORS)
+        self._folder = ArrayFolder(self.path / VECTORS)
+        self._storage = Storage(self._catalogue, self._folder)
         self._lock = threading.Lock()
         self._opened: OpenModel | None = None
         try:
             if self._given is not None:
                 self._check_model(self._given[0], self._catalogue.model)
+            if vectors is not None:
+                self._storage.choose(vectors)
         except BaseException:
             self.close()
             raise
@@ -80,26 +95,34 @@ class Collection:
         return self._catalogue.count()[0]
 
     def close(self) -> None:
+        self._storage.close()
         self._catalogue.close()
 
     # What is in it
 
     def add(
-        self, source: str | Path | Source | Iterable[Item], *, prune: bool = False, progress: OnProgress | None = None
+        self,
+        source: str | Path | Source | Iterable[Item],
+        *,
+        prune: bool = False,
+        ray: str | None = None,
+        progress: OnProgress | None = None,
     ) -> AddReport:
         """Read what is new or changed in a folder, table, archive, any other source, or some items.
 
         Items of a path that are not there any more are marked as vanished and found no more; `prune`
         forgets all vanished ones. Files that cannot be used are in the report, with a reason. A path
         without a single picture is a SourceError and changes nothing: so an empty mount point does no
-        harm. Raises InputError, CollectionBusy (another process writes), StorageError (disk full).
+        harm. `ray`: address of a Ray cluster that reads and encodes, "local" for one on this machine
+        (see docs/scaling.md). Raises InputError, CollectionBusy (another process writes), StorageError
+        (disk full).
         """
         from limner.collection.adding import Adding
         from limner.collection.sources import as_source
 
         items, place = as_source(source)
         with self._writing():
-            return Adding(self._catalogue, self._model(), progress).run(items, place, prune)
+            return Adding(self._catalogue, self._model(), progress, ray).run(items, place, prune)
 
     def remove(
         self,
@@ -161,8 +184,11 @@ class Collection:
         k: int = 10,
         where: str | Predicate | None = None,
         min_score: float = 0.0,
+        explain: bool = False,
     ) -> list[Hit]:
         """The k best answers, best first, of those that fit `where` and are at least as probable as `min_score`.
+
+        With `explain` the parts of a hit name the single words that it matched.
 
         `query` in the language of docs/query-language.md, or its tree; `image` joins its terms.
         Raises QueryError (with the place in the text), InputError, PictureError, ModelMismatch.
@@ -174,29 +200,21 @@ class Collection:
         elif image is not None:
             terms, given = (*terms, Term(Picture(GIVEN))), image
         asked = Query(terms, _both(tree.where, _predicate(where)))
-        return self._answer(lambda model: model.engine(given).search(asked, k, min_probability=min_score))
+
+        def ask(model: OpenModel) -> list[Hit]:
+            return model.engine(given).search(asked, k, min_probability=min_score, explain=explain)
+
+        return self._answer(ask)
 
     def similar(
         self, id: str, *, k: int = 10, where: str | Predicate | None = None, min_score: float = 0.0
     ) -> list[Hit]:
         """More like this item: the nearest others to its stored vector. Raises InputError for an unknown id."""
-        condition = _predicate(where)
+        asked = Query((Term(Example(id)),), _predicate(where))
 
         def ask(model: OpenModel) -> list[Hit]:
-            keys = self._catalogue.keys([id])
-            if not keys:
-                raise self._no_item(id)
-            key = keys[id]
-            vectors = {}
-            for space, store in model.stores.items():
-                found, rows = store.take(np.array([key], np.int64))
-                if len(found):
-                    vectors[space] = rows[0]
-                elif model.is_current():
-                    raise InputError(f"item {id!r} has no vector of this model; make it with: limner reindex")
-            if len(vectors) < len(model.stores):
-                return []  # the model was changed meanwhile: `_answer` asks again
-            return model.engine().search_vector(vectors, k, where=condition, exclude=key, min_probability=min_score)
+            own = np.array(list(self._catalogue.keys([id]).values()), np.int64)
+            return model.engine().search(asked, k, min_probability=min_score, exclude=own)
 
         return self._answer(ask)
 
@@ -222,26 +240,22 @@ class Collection:
             spaces=tuple(space for fingerprint, space in spaces if model and fingerprint == model.fingerprint),
             bytes=size,
             shards=len(self._catalogue.shards.files()),
+            server=self._storage.url,
             jobs=tuple(_unfinished(self._catalogue.jobs())),
             schema_version=VERSION,
         )
 
     def check(self) -> list[str]:
-        """Test the catalogue and the checksum of every shard; returns a line for each problem. Needs no model."""
+        """Test the catalogue and all vectors; returns a line for each problem. Needs no model."""
         problems = self._catalogue.check()
         if problems:
             return problems
         shards, model = self._catalogue.shards, self._catalogue.model
-        for fingerprint, space in shards.spaces():
-            for shard in shards.view(fingerprint, space).shards:
-                try:
-                    self._folder.verify(shard.file)
-                except CollectionError as error:
-                    if shard.file.name in shards.files():  # a writer may have merged it away meanwhile
-                        problems.append(str(error))
+        problems = self._storage.check()
         if model is not None:
-            spaces = [space for fingerprint, space in shards.spaces() if fingerprint == model.fingerprint] or [""]
-            bare = np.unique(np.concatenate([shards.missing(model.fingerprint, space) for space in spaces]))
+            spaces = [(print_, space) for print_, space in shards.spaces() if print_ == model.fingerprint]
+            wanted = [*(spaces or [(model.fingerprint, "")]), (FINGERPRINT, WORDS.name)]
+            bare = np.unique(np.concatenate([shards.missing(*one) for one in wanted]))
             if len(bare):
                 problems.append(f"{self.path}: {len(bare):,} items have no vector; make it with: limner reindex")
         return problems
@@ -261,11 +275,11 @@ class Collection:
             else:
                 own = self._catalogue.model
                 bundle, name = self._given_as(own) or load_bundle(own.name if own else DEFAULT_MODEL)
-            opened = OpenModel.open(bundle, name, self._catalogue, self._folder)
+            opened = OpenModel.open(bundle, name, self._catalogue, self._storage)
             report = Reindexing(self._catalogue, opened, progress).run()
             with self._lock:
                 self._given, self._opened = (bundle, name), opened
-            self._folder.sweep(self._catalogue.shards.files())
+            self._storage.sweep()
             return report
 
     def export_vectors(self, path: str | Path, *, space: str = "dense") -> int:
@@ -275,7 +289,7 @@ class Collection:
         model = self._model()
         if space not in model.stores:
             raise InputError(f"the model has no space {space!r}: it has {', '.join(model.stores)}")
-        store = VectorStore(self._catalogue, self._folder, model.record.fingerprint, model.encoder.spaces[space])
+        store, _ = self._storage.open(model.record.fingerprint, model.encoder.spaces[space])
         return export_vectors(self._catalogue, model, store, Path(path))
 
     def import_vectors(self, path: str | Path) -> AddReport:
@@ -305,7 +319,12 @@ class Collection:
     def _answer(self, ask: Callable[[OpenModel], list[Hit]]) -> list[Hit]:
         while True:
             model = self._model()
-            hits = ask(model)
+            try:
+                hits = ask(model)
+            except InputError:
+                if model.is_current():
+                    raise
+                continue
             if model.is_current():  # else a writer changed over meanwhile, and the vectors went during the search
                 return hits
 
@@ -313,7 +332,7 @@ class Collection:
         """The collection's model, opened when first needed and again when a writer has changed over to another."""
         with self._lock:
             while self._opened is None or not self._opened.is_current():
-                self._opened = OpenModel.open(*self._bundle(self._catalogue.model), self._catalogue, self._folder)
+                self._opened = OpenModel.open(*self._bundle(self._catalogue.model), self._catalogue, self._storage)
             return self._opened
 
     def _bundle(self, model: Model | None) -> tuple[Bundle, str]:

@@ -22,9 +22,10 @@ import numpy as np
 from limner.collection.model import OpenModel, rows_of
 from limner.collection.records import AddReport, OnProgress, Progress
 from limner.collection.sources import spellings
+from limner.collection.written import words_of_items
 from limner.core.errors import InputError, PictureError
 from limner.core.protocols import Source
-from limner.core.types import FieldValue, Floats, Item, Stamp
+from limner.core.types import FieldValue, Item, Representation, Stamp, concatenate
 from limner.data.content import read_bytes, read_stamp
 from limner.data.pictures import read_picture
 from limner.encode.stream import Encoded, Loaded, encode_stream
@@ -58,8 +59,8 @@ class _Twin:
     """An item with the same bytes."""
 
     key: int
-    vectors: Mapping[str, Floats]
-    """Space -> its vector (d,). Empty: it has none (they were damaged, say)."""
+    vectors: Mapping[str, Representation]
+    """Space -> what the model made of it. Empty: it has none (they were damaged, say)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,12 +74,14 @@ class _Found:
 
 @dataclass(slots=True)
 class _Pending:
-    """Read and encoded, not yet committed. The first three go together."""
+    """Read and encoded, not yet committed. The first four go together."""
 
     entries: list[Entry] = field(default_factory=list)
-    vectors: list[Mapping[str, Floats]] = field(default_factory=list)
+    vectors: list[Mapping[str, Representation]] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     """Key of the item that has these vectors already; 0: none has."""
+    rewritten: list[bool] = field(default_factory=list)
+    """Whether what is written about the item may have changed."""
     skipped: list[Skipped] = field(default_factory=list)
     taken_over: list[int] = field(default_factory=list)
     """Keys of unchanged items that another source gave before."""
@@ -87,8 +90,12 @@ class _Pending:
 class Adding:
     """One run over one source. The caller holds the writer's lock."""
 
-    def __init__(self, catalogue: Catalogue, model: OpenModel, report: OnProgress | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, model: OpenModel, report: OnProgress | None, ray: str | None = None
+    ) -> None:
+        """`ray`: address of the Ray cluster that reads and encodes; None: this process does."""
         self._catalogue, self._model, self._report = catalogue, model, report
+        self._ray = ray
         self._place = ""
         self._counts = {"added": 0, "updated": 0, "unchanged": 0, "moved": 0}
         self._skipped: list[Skipped] = []
@@ -110,13 +117,15 @@ class Adding:
         self._place = place
         self._model.choose()
         job = self._catalogue.start_job("index", place)
-        for batch in encode_stream(self._model.encoder, "image", self._changed(source), self._load, batch_size=BATCH):
+        tasks = self._changed(source)
+        for batch in self._encoded_here(tasks) if self._ray is None else self._encoded_there(tasks, self._ray):
             self._take(batch)
             waiting = len(self._pending.entries) + len(self._pending.skipped)
             if waiting >= COMMIT_ROWS or time.perf_counter() - self._committed > COMMIT_SECONDS:
                 self._commit(job)
         self._commit(job)
         vanished, pruned = self._finish(job, prune)
+        self._model.refresh()
         seconds = time.perf_counter() - self._began
         return AddReport(
             **self._counts, vanished=vanished, pruned=pruned, skipped=tuple(self._skipped), seconds=seconds
@@ -165,6 +174,27 @@ class Adding:
             return str(error).removeprefix(f"{item.uri}: ")
         return ""
 
+    def _encoded_here(self, tasks: Iterable[_Task]) -> Iterator[Encoded[_Task, _Found]]:
+        return encode_stream(self._model.encoder, "image", tasks, self._load, batch_size=BATCH)
+
+    def _encoded_there(self, tasks: Iterable[_Task], address: str) -> Iterator[Encoded[_Task, _Found]]:
+        from limner.collection.cluster import answers
+
+        bundle, known = self._model.encoder.bundle.path, self._catalogue.shards.contents()
+        for answer in answers(address, tasks, lambda task: task.item.uri, bundle, known):
+            task = answer.task
+            if answer.error is not None:
+                yield Encoded([], {}, [], [(task, answer.error)])
+                continue
+            twin = self._twin(task.item.uri, answer.content_hash)
+            found = _Found(answer.content_hash, answer.fields, twin)
+            if answer.vectors:
+                yield Encoded([(task, found)], answer.vectors, [], [])
+            elif twin and twin.vectors:
+                yield Encoded([], {}, [(task, found)], [])
+            else:  # its content is known, but the vectors are lost
+                yield from self._encoded_here([task])
+
     def _load(self, task: _Task) -> Loaded[_Found]:
         """Runs in the pool's threads: bytes, their hash, and pixels where there are no vectors of them."""
         content = read_bytes(task.item.uri)
@@ -183,14 +213,14 @@ class Adding:
                 here = next(iter(self._catalogue.same_content(content_hash, most=1)), None)
             return None if here is None else _Twin(here.key, self._vectors(here.key))
 
-    def _vectors(self, key: int) -> Mapping[str, Floats]:
-        """The item's vector in each space; nothing if one is missing."""
+    def _vectors(self, key: int) -> Mapping[str, Representation]:
+        """What stands of the item in each space; nothing if one is missing."""
         vectors = {}
         for space, store in self._model.stores.items():
             found, rows = store.take(np.array([key], np.int64))
             if not len(found):
                 return {}
-            vectors[space] = rows[0]
+            vectors[space] = rows
         return vectors
 
     def _take(self, batch: Encoded[_Task, _Found]) -> None:
@@ -206,7 +236,7 @@ class Adding:
             self._skip(Skipped(task.item.uri, reason, task.item.stamp if lasting else None, self._place))
         self._read += len(batch.encoded) + len(batch.known) + len(batch.failed)
 
-    def _put(self, task: _Task, found: _Found, vectors: Mapping[str, Floats], owner: int) -> None:
+    def _put(self, task: _Task, found: _Found, vectors: Mapping[str, Representation], owner: int) -> None:
         item, what = task.item, "updated"
         if task.known is None:
             what = "moved" if task.named else "added"
@@ -217,6 +247,9 @@ class Adding:
         self._pending.entries.append(Entry(item, found.content_hash, task.digest, self._place))
         self._pending.vectors.append(vectors)
         self._pending.owners.append(owner)
+        known = task.known
+        same = known is not None and (known.digest, known.content_hash) == (task.digest, found.content_hash)
+        self._pending.rewritten.append(not same)
         self._tell(item.uri)
 
     def _origin(self, content_hash: str) -> Known | None:
@@ -243,9 +276,11 @@ class Adding:
                 keys = self._catalogue.put(pending.entries)
                 self._seen.update(keys.tolist())
                 new = np.flatnonzero(keys != np.array(pending.owners))
+                rewritten = np.flatnonzero(pending.rewritten)
+                self._model.words.add(keys[rewritten], words_of_items(pending.entries[row].item for row in rewritten))
                 for space, store in self._model.stores.items():
                     if len(new):
-                        store.add(keys[new], np.stack([pending.vectors[row][space] for row in new]))
+                        store.add(keys[new], concatenate([pending.vectors[row][space] for row in new], store.space))
             unusable = self._catalogue.known(one.uri for one in pending.skipped)
             self._catalogue.vanish(known.key for known in unusable.values())
             self._catalogue.skip(pending.skipped)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from limner.core.errors import PictureError
+import numpy as np
+
+from limner.core.errors import InputError, PictureError
 from limner.core.query import Predicate
-from limner.core.types import Integers, Item, Region
+from limner.core.types import Integers, Item, Region, Representations, Sparse
+from limner.encode.words import WORDS, Frequency, as_shares
 from limner.index.catalogue import Catalogue
+from limner.index.place import Vectors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,6 +28,9 @@ class Ledger:
     """Implements `search.engine.Ledger`."""
 
     catalogue: Catalogue
+    stores: Mapping[str, Vectors]
+    words: Vectors
+    frequency: Frequency
     picture_side: int
     """Pixels of the shorter side to which a whole picture may be decoded: the same as when indexing."""
     given: Image.Image | None = None
@@ -32,6 +40,20 @@ class Ledger:
 
     def select(self, predicate: Predicate) -> Integers:
         return self.catalogue.select(predicate)
+
+    def example(self, id: str) -> Representations:
+        key = self.catalogue.keys([id]).get(id)
+        if key is None:
+            raise InputError(f"no item {id!r} in {self.catalogue.path.parent}: limner search --json shows ids")
+        made = {}
+        for space, store in self.stores.items():
+            found, rows = store.take(np.array([key], np.int64))
+            if not len(found):
+                raise InputError(f"item {id!r} has no vector of this model; make it with: limner reindex")
+            made[space] = rows
+        _, written = self.words.take(np.array([key], np.int64))
+        assert isinstance(written, Sparse)
+        return {**made, WORDS.name: as_shares(written, self.frequency)}
 
     def picture(self, uri: str, region: Region | None) -> Image.Image:
         if uri == GIVEN and self.given is not None:

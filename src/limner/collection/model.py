@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limner.collection.ledger import Ledger
-from limner.core.types import Dense, Floats, Representations
+from limner.collection.storage import Storage
+from limner.core.protocols import Index
+from limner.core.types import Representation, Representations
 from limner.encode.bundle import Bundle, bundled_models, find_bundle
 from limner.encode.onnx import OnnxEncoder
+from limner.encode.words import FINGERPRINT, WORDS, WithWords
 from limner.index.catalogue import Catalogue
-from limner.index.dense import DenseIndex
+from limner.index.lexical import LexicalIndex
+from limner.index.place import Vectors
 from limner.index.records import Model
-from limner.index.shards import ShardFolder
-from limner.index.vectors import VectorStore
+from limner.index.remote import RemoteIndex
 from limner.search.engine import Engine
+from limner.search.fuse import Calibrated
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,27 +33,40 @@ class OpenModel:
     record: Model
     """What the catalogue keeps of it."""
     encoder: OnnxEncoder
-    stores: Mapping[str, VectorStore]
-    """The vectors of each space; kept open, since each has its files mapped and verified."""
-    indexes: Mapping[str, DenseIndex]
+    stores: Mapping[str, Vectors]
+    """The vectors of each of its spaces; kept open, since each has its files mapped and verified."""
+    words: Vectors
+    """What is written about the items."""
+    indexes: Mapping[str, Index]
+    """Of all these spaces."""
     catalogue: Catalogue
 
     @classmethod
-    def open(cls, bundle: Bundle, name: str, catalogue: Catalogue, folder: ShardFolder) -> OpenModel:
+    def open(cls, bundle: Bundle, name: str, catalogue: Catalogue, storage: Storage) -> OpenModel:
         """Raises InputError for a model that reads no pictures, or whose spaces cannot be searched."""
         encoder = OnnxEncoder(bundle)
         record = Model(name, encoder.fingerprint)
-        stores = {
-            space.name: VectorStore(catalogue, folder, encoder.fingerprint, space) for space in encoder.spaces.values()
-        }
-        indexes = {space: DenseIndex(store) for space, store in stores.items()}
-        opened = cls(record, encoder, stores, indexes, catalogue)
+        opened_spaces = {name: storage.open(encoder.fingerprint, space) for name, space in encoder.spaces.items()}
+        words, found_words = storage.open(FINGERPRINT, WORDS)
+        stores = {name: store for name, (store, _) in opened_spaces.items()}
+        indexes = {**{name: index for name, (_, index) in opened_spaces.items()}, WORDS.name: found_words}
+        opened = cls(record, encoder, stores, words, indexes, catalogue)
         opened.engine()  # says now, not after an hour of indexing, what it would say to the first search
         return opened
 
     def engine(self, given: Image.Image | None = None) -> Engine:
         """What answers queries; `given` is the picture that a query calls `ledger.GIVEN`."""
-        return Engine(self.encoder, self.indexes, Ledger(self.catalogue, self.encoder.picture_side, given))
+        words = self.indexes[WORDS.name]
+        assert isinstance(words, LexicalIndex | RemoteIndex)
+        side = self.encoder.picture_side
+        ledger = Ledger(self.catalogue, self.stores, self.words, words.frequency, side, given)
+        encoder = WithWords(self.encoder, words.frequency)
+        return Engine(encoder, self.indexes, ledger, fusion=Calibrated({WORDS.name: 1.0}))
+
+    def refresh(self) -> None:
+        """Make searching quick again after many changes."""
+        for index in self.indexes.values():
+            index.refresh()
 
     def is_current(self) -> bool:
         """Whether the collection's vectors are of this model (or of none yet)."""
@@ -59,7 +76,7 @@ class OpenModel:
     def choose(self) -> None:
         """Be the model of the collection from now on, if it has none yet."""
         if self.catalogue.model is None:
-            self.catalogue.use_model(self.record)
+            self.catalogue.use_model(self.record, beside=[FINGERPRINT])
 
 
 def load_bundle(model: str | Path) -> tuple[Bundle, str]:
@@ -69,7 +86,6 @@ def load_bundle(model: str | Path) -> tuple[Bundle, str]:
     return Bundle.load(path), str(model) if by_name else str(path.absolute())
 
 
-def rows_of(features: Representations, count: int) -> list[dict[str, Floats]]:
-    """What a model made of `count` pictures, picture by picture: space -> vector (d,)."""
-    columns = {space: made.values for space, made in features.items() if isinstance(made, Dense)}
-    return [{space: values[row] for space, values in columns.items()} for row in range(count)]
+def rows_of(features: Representations, count: int) -> list[dict[str, Representation]]:
+    """What a model made of `count` pictures, picture by picture: space -> its representation alone."""
+    return [{space: made.take(slice(row, row + 1)) for space, made in features.items()} for row in range(count)]

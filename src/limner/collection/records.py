@@ -63,6 +63,8 @@ class Status:
     bytes: int
     """On disk."""
     shards: int
+    server: str
+    """The URL of the server that keeps the vectors. Empty: files here do."""
     jobs: tuple[Job, ...]
     """Runs that were begun and not finished and can be taken up again, newest first; a running one, too."""
     schema_version: int

@@ -11,11 +11,13 @@ import numpy as np
 from limner.collection.adding import BATCH, COMMIT_ROWS, COMMIT_SECONDS
 from limner.collection.model import OpenModel, rows_of
 from limner.collection.records import AddReport, OnProgress, Progress
+from limner.collection.written import write_missing
 from limner.core.errors import InputError, PictureError
-from limner.core.types import Floats, Integers, Item
+from limner.core.types import Integers, Item, Representation, concatenate
 from limner.data.content import read_bytes
 from limner.data.pictures import read_picture
 from limner.encode.stream import Encoded, Loaded, encode_stream
+from limner.encode.words import FINGERPRINT
 from limner.index.catalogue import Catalogue
 from limner.index.records import Skipped
 
@@ -28,7 +30,7 @@ class Reindexing:
     def __init__(self, catalogue: Catalogue, model: OpenModel, report: OnProgress | None) -> None:
         self._catalogue, self._model, self._report = catalogue, model, report
         self._keys: list[int] = []
-        self._vectors: list[dict[str, Floats]] = []
+        self._vectors: list[dict[str, Representation]] = []
         """Encoded and not yet committed, with `_keys`."""
         self._updated = self._total = 0
         self._skipped: list[Skipped] = []
@@ -42,7 +44,7 @@ class Reindexing:
         as vanished with the change-over. Raises InputError, and changes nothing, if that is so of all.
         """
         job = self._catalogue.start_job("reindex", self._model.record.name)
-        for store in self._model.stores.values():
+        for store in (*self._model.stores.values(), self._model.words):
             store.drop_damaged()
         wanted = self._missing()
         self._total = len(wanted)
@@ -57,15 +59,16 @@ class Reindexing:
             raise InputError(f"none of the {self._total} pictures can be read ({first.uri}: {first.reason}); mend that")
         with self._catalogue.transaction():
             self._catalogue.vanish(self._unusable)
-            self._catalogue.use_model(self._model.record)
+            self._catalogue.use_model(self._model.record, beside=[FINGERPRINT])
+            write_missing(self._catalogue, self._model.words)
             self._catalogue.update_job(job, self._job_counts(), done=True)
+        self._model.refresh()
         seconds = time.perf_counter() - self._began
         return AddReport(updated=self._updated, skipped=tuple(self._skipped), seconds=seconds)
 
     def _missing(self) -> Integers:
         """Keys of the items that lack a vector of the model in some space."""
-        shards, fingerprint = self._catalogue.shards, self._model.record.fingerprint
-        missing: Integers = np.unique(np.concatenate([shards.missing(fingerprint, one) for one in self._model.stores]))
+        missing: Integers = np.unique(np.concatenate([store.missing() for store in self._model.stores.values()]))
         return missing
 
     def _load(self, keyed: _Keyed) -> Loaded[None]:
@@ -91,7 +94,8 @@ class Reindexing:
         with self._catalogue.transaction():
             if self._keys:
                 for space, store in self._model.stores.items():
-                    store.add(np.array(self._keys, np.int64), np.stack([row[space] for row in self._vectors]))
+                    rows = [row[space] for row in self._vectors]
+                    store.add(np.array(self._keys, np.int64), concatenate(rows, store.space))
             self._catalogue.update_job(job, self._job_counts())
         self._keys, self._vectors = [], []
         self._committed = time.perf_counter()

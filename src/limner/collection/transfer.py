@@ -21,11 +21,12 @@ import numpy as np
 
 from limner.collection.model import OpenModel
 from limner.collection.records import AddReport
+from limner.collection.written import words_of_items
 from limner.core.errors import InputError, MissingDependency, ModelMismatch, StorageError
-from limner.core.types import Floats, Item, Stamp
+from limner.core.types import Dense, Floats, Item, Stamp
 from limner.index.catalogue import Catalogue
+from limner.index.place import Vectors
 from limner.index.records import Entry, Known, regions_from_json, regions_to_json
-from limner.index.vectors import VectorStore
 
 FORMAT = 1
 _ROWS = 4096
@@ -37,7 +38,7 @@ Written: TypeAlias = Iterator[tuple[list[Row], Floats]]
 Read: TypeAlias = Iterator[tuple[list[Entry], Floats]]
 
 
-def export_vectors(catalogue: Catalogue, model: OpenModel, store: VectorStore, path: Path) -> int:
+def export_vectors(catalogue: Catalogue, model: OpenModel, store: Vectors, path: Path) -> int:
     """Write all vectors of a space with their items; returns how many.
 
     `store` is used by nobody else. Raises InputError for a name of another kind or nothing to write, StorageError.
@@ -45,6 +46,8 @@ def export_vectors(catalogue: Catalogue, model: OpenModel, store: VectorStore, p
     write = {".npy": _write_npy, ".parquet": _write_parquet}.get(path.suffix)
     if write is None:
         raise InputError(f"{path}: a name that ends in .npy or .parquet is needed")
+    if store.space.kind != "dense":
+        raise InputError(f"space {store.space.name}: only spaces with one vector an item can be exported")
     with catalogue.reading():  # one moment of the collection, whoever writes meanwhile
         keys = np.intersect1d(catalogue.select(), store.placed(), assume_unique=True).tolist()
         if not keys:
@@ -84,13 +87,16 @@ def import_vectors(catalogue: Catalogue, model: OpenModel, path: Path) -> AddRep
         job = catalogue.start_job("import", str(path.absolute()))
         for entries, vectors in _checked(path, batches):
             known = catalogue.known(entry.item.uri for entry in entries)
-            store.add(catalogue.put(entries), vectors)
+            keys = catalogue.put(entries)
+            store.add(keys, Dense(vectors))
+            model.words.add(keys, words_of_items(entry.item for entry in entries))
             added, updated = added + len(entries) - len(known), updated + len(known)
         catalogue.update_job(job, {"added": added, "updated": updated}, done=True)
+    model.refresh()
     return AddReport(added=added, updated=updated, seconds=time.perf_counter() - began)
 
 
-def _store_for(about: Row, model: OpenModel, path: Path) -> VectorStore:
+def _store_for(about: Row, model: OpenModel, path: Path) -> Vectors:
     if about["limner"] != FORMAT:
         raise InputError(f"{path}: export format {about['limner']} is unknown here; update limner")
     if about["fingerprint"] != model.record.fingerprint:
@@ -104,13 +110,16 @@ def _store_for(about: Row, model: OpenModel, path: Path) -> VectorStore:
     return model.stores[about["space"]]
 
 
-def _rows_to_write(catalogue: Catalogue, store: VectorStore, keys: list[int]) -> Written:
+def _rows_to_write(catalogue: Catalogue, store: Vectors, keys: list[int]) -> Written:
     rest = iter(keys)
     while chunk := list(islice(rest, _ROWS)):
         items = catalogue.get(chunk)
         known = catalogue.known(item.uri for item in items.values())
-        _, vectors = store.take(np.array(chunk, np.int64))
-        yield [_row(items[key], known[items[key].uri]) for key in chunk], vectors
+        found, vectors = store.take(np.array(chunk, np.int64))
+        assert isinstance(vectors, Dense)
+        if len(found) < len(chunk):
+            raise StorageError(f"space {store.space.name}: vectors are missing or were replaced just now; export again")
+        yield [_row(items[key], known[items[key].uri]) for key in chunk], vectors.values
 
 
 def _row(item: Item, known: Known) -> Row:
