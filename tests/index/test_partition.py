@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limner.core.errors import InputError
-from limner.index.coded import near_lists
 from limner.index.effort import EffortTable
 from limner.index.partition import Partition
 from limner.index.partition_build import build
@@ -207,11 +206,11 @@ def test_from_memory_maps(arrays: Mapping[str, np.ndarray], vectors: np.ndarray,
 
 def test_opening_copies_no_codes(arrays: Mapping[str, np.ndarray]) -> None:
     """What is written to the memory of the lists after opening is what a search reads."""
-    packed = arrays["lists"].copy()
-    partition = Partition(dict(arrays) | {"lists": packed})
+    bits = arrays["bits"].copy()
+    partition = Partition(dict(arrays) | {"bits": bits})
     query = questions(clustered(50), 1)
     found = partition.search(query, 10, 0.9)
-    packed[packed.nbytes // 3 :] = 0
+    bits[:] = 0
     assert partition.search(query, 10, 0.9)[0][0].tolist() != found[0][0].tolist()
 
 
@@ -237,13 +236,6 @@ def test_several_threads(partition: Partition, vectors: np.ndarray) -> None:
         found = list(pool.map(lambda job: partition.search(job[0], 10, 0.95, job[1]), jobs))
     for ((rows, _),), ((expected_rows, _),) in zip(found, expected, strict=True):
         np.testing.assert_array_equal(rows, expected_rows)
-
-
-def test_lists_within_the_gap_and_enough_of_them() -> None:
-    scores, sizes = np.array([0.1, 0.9, 0.5, 0.85]), np.array([5, 1, 7, 2])
-    assert near_lists(scores, 0.1, sizes, 3).tolist() == [1, 3]
-    assert near_lists(scores, 0.0, sizes, 4).tolist() == [1, 3, 2]
-    assert near_lists(scores, 0.0, sizes, 100).tolist() == [1, 3, 2, 0]
 
 
 @pytest.mark.parametrize("asked", [-0.1, 0.0, 1.0, 1.5])

@@ -9,17 +9,8 @@ import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.types import Floats, Integers
-from limner.index.coded import CodedLists, near_lists
-from limner.index.effort import Effort, EffortTable
-
-_QUERIES = 64
-"""So many queries are scanned in one call, spread over the threads of faiss."""
-
-_TOGETHER = 8
-"""For so many queries at once reading all centroids is no loss."""
-
-_BROAD = 0.9
-"""Where so many rows are allowed, lists are chosen as if all were: counting those of each list takes longer."""
+from limner.index.coded import CodedLists
+from limner.index.effort import EffortTable
 
 
 class Partition:
@@ -55,45 +46,13 @@ class Partition:
         if not eligible:
             return [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
         effort = self._efforts.effort(k, recall, eligible / len(self))
-        lengths: Floats = np.linalg.norm(queries, axis=1).astype(np.float32) * np.float32(self._longest)
-        turned = self._coded.turned(queries)
-        found = []
-        for start in range(0, len(queries), _QUERIES):
-            part = slice(start, start + _QUERIES)
-            candidates = self._candidates(turned[part], effort, allowed, eligible)
-            for query, length, rows in zip(turned[part], lengths[part], candidates, strict=True):
-                if not length:  # equally far from all
-                    rows = (np.arange(len(self)) if allowed is None else np.flatnonzero(allowed))[: effort.candidates]
-                scores = self._coded.rescored(query, rows) * length
-                order = np.argsort(-scores, kind="stable")[: effort.shortlist]
-                found.append((rows[order], scores[order]))
-        return found
-
-    def _candidates(
-        self, queries: Floats, effort: Effort, allowed: npt.NDArray[np.bool_] | None, eligible: int
-    ) -> list[Integers]:
-        """The best rows of each query by 1-bit code, ascending."""
         wanted = min(effort.candidates, eligible)
-        broad = eligible >= _BROAD * len(self)
-        found = self._scanned(queries, self._lists(queries, effort, None if broad else allowed), wanted, allowed)
-        if broad and (found < 0).any():
-            found = self._scanned(queries, self._lists(queries, effort, allowed), wanted, allowed)
-        return [np.sort(rows) for rows in found]
-
-    def _scanned(
-        self, queries: Floats, chosen: list[Integers], count: int, allowed: npt.NDArray[np.bool_] | None
-    ) -> Integers:
-        lists = np.full((len(queries), max(map(len, chosen))), -1, np.int64)
-        for row, numbers in zip(lists, chosen, strict=True):
-            row[: len(numbers)] = numbers
-        return self._coded.scan(queries, lists, count, allowed)
-
-    def _lists(self, queries: Floats, effort: Effort, allowed: npt.NDArray[np.bool_] | None) -> list[Integers]:
-        """The lists to read for each query."""
-        if allowed is None and len(queries) < _TOGETHER:
-            near = [self._coded.near(query, effort.gap, min(effort.candidates, len(self))) for query in queries]
-            if all(lists is not None for lists in near):
-                return [lists for lists in near if lists is not None]
-        sizes = self._coded.sizes if allowed is None else self._coded.sizes_of(allowed)
-        scores = self._coded.coarse(queries, sizes)
-        return [near_lists(row, effort.gap, sizes, effort.candidates) for row in scores]
+        lengths: Floats = np.linalg.norm(queries, axis=1).astype(np.float32) * np.float32(self._longest)
+        found = []
+        for query, length in zip(self._coded.quantised(self._coded.turned(queries)), lengths, strict=True):
+            rows, _ = self._coded.scan(query, self._coded.list_scores(query), effort.gap, wanted, allowed)
+            rows.sort()
+            scores = self._coded.rescored(query, rows) * length
+            order = np.argsort(-scores, kind="stable")[: effort.shortlist]
+            found.append((rows[order], scores[order]))
+        return found

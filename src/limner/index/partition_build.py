@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.types import Floats, Integers
-from limner.index.coded import CodedLists, near_lists, turn
+from limner.index.coded import CodedLists, in_lists, packed, turn
 from limner.index.effort import COUNTS, Trials, learn
 
 _ROWS = 1 << 14
@@ -39,8 +39,9 @@ def build(
 
     similarity: "cosine" (vectors of length 1 or 0) or "dot". `queries` (q, d) are examples of real
     questions: with them the recall that is asked for is met for questions like these too, which may lie
-    elsewhere than the vectors do. Memory is bounded; the int8 codes grow in an unnamed file in `folder`
-    (None: that of the system for temporary files). Raises InputError if there is no vector.
+    elsewhere than the vectors do. Memory beyond them: what training takes, and three bits a number;
+    the int8 codes grow in an unnamed file in `folder` (None: that of the system for temporary files).
+    Raises InputError if there is no vector.
     """
     count = sum(map(len, blocks))
     if not count:
@@ -58,7 +59,8 @@ def build(
         picked = random.choice(len(queries), min(len(queries), _SAMPLE_QUERIES), replace=False)
         asked.append(turn(_unit(queries[np.sort(picked)]), *rotation))
     nearest = [_Nearest(part, min(COUNTS[-1], count)) for part in asked]
-    centroids, scale = _centroids(sample, lists, similarity, seed), _scale(sample)
+    scale = _scale(sample)
+    centroids = _rounded(_centroids(sample, lists, similarity, seed), scale)
     del sample
 
     def turned() -> Iterator[tuple[int, Floats]]:
@@ -74,34 +76,34 @@ def build(
         "centroids": centroids,
         "scale": scale,
         "longest": np.array(longest),
-        **_coded(turned(), centroids, scale, _scratch((count, size), folder)),
     }
-    coded = CodedLists(arrays)
+    coded, list_of_row = _coded(turned(), centroids, scale, _scratch((count, size), folder))
+    arrays |= coded
     counts = [number for number in COUNTS if number <= count]
-    return arrays | learn([_trials(coded, part) for part in nearest], counts)
+    return arrays | learn([_trials(CodedLists(arrays), list_of_row, part) for part in nearest], counts)
 
 
 def _coded(
-    pieces: Iterator[tuple[int, Floats]], centroids: npt.NDArray[np.float16], scale: Floats, codes: npt.NDArray[np.int8]
-) -> dict[str, npt.NDArray[np.generic]]:
-    """The codes of all vectors, which come turned: `lists`, `list_of_row`, and `codes` filled."""
+    pieces: Iterator[tuple[int, Floats]], centroids: npt.NDArray[np.int8], scale: Floats, codes: npt.NDArray[np.int8]
+) -> tuple[dict[str, npt.NDArray[np.generic]], Integers]:
+    """The codes of all vectors, which come turned, with `codes` filled; and the list of each row."""
     import faiss
 
     lists, size = centroids.shape
+    centres = centroids * scale
     quantizer = faiss.IndexFlatL2(size)
-    quantizer.add(centroids.astype(np.float32))
-    index = faiss.IndexIVFRaBitQ(quantizer, size, lists, faiss.METRIC_INNER_PRODUCT)
-    index.train(centroids.astype(np.float32))
-    list_of_row = np.empty(len(codes), np.uint16 if lists <= 1 << 16 else np.uint32)
+    quantizer.add(centres)
+    list_of_row = np.empty(len(codes), np.int64)
+    bits, factors = np.empty((len(codes), -(-size // 64)), np.uint64), np.empty(len(codes), np.float32)
     for start, vectors in pieces:
-        end = start + len(vectors)
-        rows, numbers = np.arange(start, end), quantizer.assign(vectors, 1).reshape(-1)
-        index.add_core(len(vectors), *(faiss.swig_ptr(array) for array in (vectors, rows, numbers)))
-        list_of_row[start:end] = numbers
-        codes[start:end] = np.clip(np.rint(vectors / scale), -127, 127)
-    writer = faiss.VectorIOWriter()
-    faiss.write_InvertedLists(index.invlists, writer)
-    return {"lists": faiss.vector_to_array(writer.data), "list_of_row": list_of_row, "codes": codes}
+        own = slice(start, start + len(vectors))
+        list_of_row[own] = quantizer.assign(vectors, 1).reshape(-1)
+        rest = vectors - centres[list_of_row[own]]
+        bits[own] = packed(rest > 0)
+        # So much longer than its signs' share of it is the difference: the estimate of its products is unbiased.
+        factors[own] = (rest * rest).sum(axis=1) / np.maximum(np.abs(rest).sum(axis=1), 1e-30)
+        codes[own] = _rounded(vectors, scale)
+    return {**in_lists(bits, factors, list_of_row, lists), "codes": codes}, list_of_row
 
 
 class _Nearest:
@@ -130,21 +132,21 @@ class _Nearest:
         self.rows = np.take_along_axis(self.rows, order, axis=1)
 
 
-def _trials(coded: CodedLists, nearest: _Nearest) -> Trials:
-    scores = coded.coarse(nearest.queries, coded.sizes)
+def _trials(coded: CodedLists, list_of_row: Integers, nearest: _Nearest) -> Trials:
+    queries = coded.quantised(nearest.queries)
+    scores = np.stack([coded.list_scores(query) for query in queries])
     below: Floats = scores.max(axis=1, keepdims=True) - scores
-    gaps: Floats = np.take_along_axis(below, coded.lists_of(nearest.rows), axis=1)
+    gaps: Floats = np.take_along_axis(below, list_of_row[nearest.rows], axis=1)
     broad = float(np.quantile(gaps[:, :_BROAD], 0.99))
     most = min(_FOUND, len(coded))
     places, found_gaps = np.empty((len(gaps), 2, gaps.shape[1]), np.int64), np.empty((len(gaps), 2, most), np.float32)
     place = np.empty((2, len(coded)), np.int64)
-    for number, (query, rows) in enumerate(zip(nearest.queries, nearest.rows, strict=True)):
-        lists = near_lists(scores[number], broad, coded.sizes, most)
-        found = coded.scan(query[None], lists[None], most)[0]
-        orders = np.stack([found, found[np.argsort(-coded.rescored(query, found), kind="stable")]])
+    for number, (query, rows) in enumerate(zip(queries, nearest.rows, strict=True)):
+        found, rough = coded.scan(query, scores[number], broad, most)
+        orders = np.stack([found[np.lexsort((found, -by))] for by in (rough, coded.rescored(query, found))])
         place[:, rows] = most
         np.put_along_axis(place, orders, np.arange(most)[None], axis=1)
-        places[number], found_gaps[number] = place[:, rows], below[number, coded.lists_of(orders)]
+        places[number], found_gaps[number] = place[:, rows], below[number, list_of_row[orders]]
     return Trials(gaps, places, found_gaps)
 
 
@@ -181,7 +183,7 @@ def _unit(vectors: Floats) -> Floats:
     return unit
 
 
-def _centroids(sample: Floats, lists: int, similarity: str, seed: int) -> npt.NDArray[np.float16]:
+def _centroids(sample: Floats, lists: int, similarity: str, seed: int) -> Floats:
     import faiss
 
     faiss.cvar.distance_compute_blas_threshold = 20  # the default of faiss-cpu 1.15 makes batches slow
@@ -195,7 +197,7 @@ def _centroids(sample: Floats, lists: int, similarity: str, seed: int) -> npt.ND
         max_points_per_centroid=_ROWS_A_LIST,
     )
     training.train(sample)
-    return np.asarray(training.centroids).astype(np.float16)
+    return np.asarray(training.centroids, np.float32)
 
 
 def _scale(sample: Floats) -> Floats:
@@ -203,6 +205,11 @@ def _scale(sample: Floats) -> Floats:
     shares = np.abs(sample) / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-30)
     scale: Floats = np.maximum(shares.max(axis=0), 1e-30) / np.float32(127)
     return scale
+
+
+def _rounded(vectors: Floats, scale: Floats) -> npt.NDArray[np.int8]:
+    codes: npt.NDArray[np.int8] = np.clip(np.rint(vectors / scale), -127, 127).astype(np.int8)
+    return codes
 
 
 def _questions(sample: Floats, random: np.random.Generator) -> Floats:
