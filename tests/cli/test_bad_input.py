@@ -203,6 +203,7 @@ def test_k_below_one(indexed: Path, limner: Limner, k: int) -> None:
 
 def test_probabilities_go_from_0_to_1(indexed: Path, limner: Limner) -> None:
     complaint(limner("search", "red", "--min-score", 2), "0 to 1")
+    complaint(limner("search", "red", "--recall", 0), "recall is 0; it must be above 0")
 
 
 def test_pictures_that_cannot_be_asked_with(indexed: Path, limner: Limner) -> None:

@@ -39,11 +39,12 @@ def collection_path(given: Path | None) -> Path:
     return given.expanduser() if given else user_data_dir() / "default.limner"
 
 
-def open_collection(given: Path | None) -> Collection:
+def open_collection(given: Path | None, recall: float | None = None) -> Collection:
     """Open the collection that a command means; CollectionError where there is none yet."""
     from limner.collection import Collection
 
-    return Collection(collection_path(given), create=False)
+    settings = {} if recall is None else {"recall": recall}
+    return Collection(collection_path(given), create=False, **settings)
 
 
 def shown(text: str) -> str:

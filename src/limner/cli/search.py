@@ -42,6 +42,10 @@ def search(
     min_score: Annotated[
         float, typer.Option("--min-score", metavar="P", help="Leave out hits less probable than this, from 0 to 1.")
     ] = 0.0,
+    recall: Annotated[
+        float | None,
+        typer.Option("--recall", metavar="R", help="Find this share of the best on average [default: 0.98]; 1: all."),
+    ] = None,
     collection: CollectionOption = None,
     json: JsonOption = False,
     sheet: Annotated[
@@ -62,7 +66,7 @@ def search(
     """
     if image:
         image = os.path.expanduser(image)  # no shell does that in --image=~/ref.jpg
-    with open_collection(collection) as photos:
+    with open_collection(collection, recall) as photos:
         hits = photos.search(query, image=image, k=k, where=where, min_score=min_score, explain=explain)
     if json:
         print(as_json([hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]))

@@ -31,6 +31,7 @@ from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.records import Job, Model
 from limner.index.schema import VERSION
+from limner.index.stored import RECALL, check_recall
 from limner.search.filter import parse_filter
 from limner.search.query import parse_query
 
@@ -58,6 +59,7 @@ class Collection:
         *,
         model: str | Path | None = None,
         vectors: str | None = None,
+        recall: float = RECALL,
         create: bool = True,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
@@ -68,12 +70,13 @@ class Collection:
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be opened ({error.strerror}); choose another place") from error
         # Before anything is made: a wrong model or URL must not leave a new folder behind.
+        check_recall(recall)
         self._given = load_bundle(model) if model is not None else None
         if vectors is not None and create and not file.exists():
             check_server(vectors)
         self._catalogue = Catalogue(file, create=create)
         self._folder = ArrayFolder(self.path / VECTORS)
-        self._storage = Storage(self._catalogue, self._folder)
+        self._storage = Storage(self._catalogue, self._folder, recall)
         self._lock = threading.Lock()
         self._opened: OpenModel | None = None
         try:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from limner.core.errors import CollectionError
 from limner.core.protocols import Index
-from limner.core.types import Kind, Space
+from limner.core.types import Space
 from limner.encode.words import FINGERPRINT, WORDS
 from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
@@ -17,21 +15,14 @@ from limner.index.lexical import LexicalIndex
 from limner.index.multivector import MultiVectorIndex
 from limner.index.place import Server, Vectors, full_url, open_server, without_password
 from limner.index.remote import RemoteIndex, table_name
-from limner.index.stored import StoredIndex
 from limner.index.vectors import VectorStore
-
-_INDEXES: Mapping[Kind, Callable[[VectorStore], StoredIndex[Any]]] = {
-    "dense": DenseIndex,
-    "sparse": LexicalIndex,
-    "tokens": MultiVectorIndex,
-}
 
 
 class Storage:
     """Files in a folder beside the ledger, or the server that the ledger names. Spaces of tokens are always files."""
 
-    def __init__(self, catalogue: Catalogue, folder: ArrayFolder) -> None:
-        self._catalogue, self._folder = catalogue, folder
+    def __init__(self, catalogue: Catalogue, folder: ArrayFolder, recall: float) -> None:
+        self._catalogue, self._folder, self._recall = catalogue, folder, recall
         self._lock = threading.Lock()
         self._server: Server | None = None
 
@@ -60,7 +51,7 @@ class Storage:
         kept = self._catalogue.shards.server()
         if kept is None or space.kind == "tokens":
             store = VectorStore(self._catalogue, self._folder, fingerprint, space)
-            return store, _INDEXES[space.kind](store)
+            return store, self._index(store)
         index = RemoteIndex(self._catalogue, self._connected(kept[0]), kept[1], fingerprint, space)
         return index, index
 
@@ -97,6 +88,15 @@ class Storage:
             if self._server is not None:
                 self._server.close()
                 self._server = None
+
+    def _index(self, store: VectorStore) -> Index:
+        match store.space.kind:
+            case "dense":
+                return DenseIndex(store, recall=self._recall)
+            case "sparse":
+                return LexicalIndex(store)
+            case "tokens":
+                return MultiVectorIndex(store, recall=self._recall)
 
     def _connected(self, url: str) -> Server:
         with self._lock:

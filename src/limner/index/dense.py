@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from limner.core.errors import InputError
 from limner.core.types import Dense, Floats, Integers, Representation
 from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
 from limner.index.exact import QUERIES, Best, scan
 from limner.index.layout import fitted
-from limner.index.stored import StoredIndex
+from limner.index.stored import RECALL, StoredIndex, check_recall
 from limner.index.structure import Structure
 from limner.index.vectors import Snapshot, VectorStore
 
@@ -37,10 +36,9 @@ class DenseIndex(StoredIndex["Partition"]):
     kind = "dense"
     similarities = ("cosine", "dot")
 
-    def __init__(self, store: VectorStore, *, recall: float = 0.98, least: int = LEAST) -> None:
+    def __init__(self, store: VectorStore, *, recall: float = RECALL, least: int = LEAST) -> None:
         super().__init__(store, least)
-        if not 0 < recall <= 1:
-            raise InputError(f"recall is {recall}; it must be above 0 and at most 1")
+        check_recall(recall)
         self._recall = recall
 
     def _build(self, chunks: Chunks) -> dict[str, Array]:

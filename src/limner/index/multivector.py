@@ -13,7 +13,7 @@ from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
 from limner.index.maxsim import best_items, maxsim
 from limner.index.merging import best_of
-from limner.index.stored import StoredIndex
+from limner.index.stored import RECALL, StoredIndex, check_recall
 from limner.index.structure import Structure
 from limner.index.vectors import Snapshot, VectorStore
 
@@ -40,10 +40,9 @@ class MultiVectorIndex(StoredIndex["TokenCodes"]):
     kind = "tokens"
     similarities = ("maxsim",)
 
-    def __init__(self, store: VectorStore, *, recall: float = 0.98, least: int = LEAST) -> None:
+    def __init__(self, store: VectorStore, *, recall: float = RECALL, least: int = LEAST) -> None:
         super().__init__(store, least)
-        if not 0 < recall <= 1:
-            raise InputError(f"recall is {recall}; it must be above 0 and at most 1")
+        check_recall(recall)
         self._recall = recall
 
     def _build(self, chunks: Chunks) -> dict[str, Array]:

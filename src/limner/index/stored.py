@@ -19,6 +19,16 @@ Opened = TypeVar("Opened")
 """What a kind of index makes of the arrays of a structure."""
 
 
+RECALL = 0.98
+"""Of the true best of a large space, so many are found on average where nobody asks for another share."""
+
+
+def check_recall(recall: float) -> None:
+    """Raises InputError for a share that cannot be found."""
+    if not 0 < recall <= 1:
+        raise InputError(f"recall is {recall:g}; it must be above 0 and at most 1 (1: compare everything)")
+
+
 def check_limits(k: int, among: Integers | None) -> None:
     """Raises InputError for what no search can be limited to."""
     if k < 1:
