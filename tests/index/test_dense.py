@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limner.core.errors import InputError
+from limner.core.selection import Selection
 from limner.core.types import Dense, Space
 from limner.index import exact as dense_module
 from limner.index.arrays import ArrayFolder
@@ -103,7 +104,8 @@ def test_a_filter_does_not_change_a_score(catalogue: Catalogue) -> None:
     for share in (0.001, 0.1, 0.3, 0.9):
         among = np.flatnonzero(rng.random(2000) < share)
         chosen = set(among.tolist())
-        for (ids, scores), (few, few_scores) in zip(whole, lists(index.search(queries, 50, among)), strict=True):
+        fewer = lists(index.search(queries, 50, Selection(among)))
+        for (ids, scores), (few, few_scores) in zip(whole, fewer, strict=True):
             pairs = [(id, score) for id, score in zip(ids, scores, strict=True) if id in chosen][:50]
             assert list(zip(few, few_scores, strict=True)) == pairs
 
@@ -168,7 +170,7 @@ def test_memory_does_not_grow_with_the_collection(catalogue: Catalogue, queries:
     index.search(Dense(asked.values[:1]), 1)
     tracemalloc.start()
     index.search(asked, 10)
-    index.search(asked, 10, among=np.arange(0, 100_000, 2))
+    index.search(asked, 10, among=Selection(np.arange(0, 100_000, 2)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert index.stats()["bytes"] > 50e6

@@ -12,6 +12,7 @@ import pytest
 from servers import SERVERS, connected, needs, postgres
 
 from limner.core.errors import InputError, StorageError
+from limner.core.selection import Selection
 from limner.core.types import Dense, Space, Sparse
 from limner.index import remote
 from limner.index.catalogue import Catalogue
@@ -124,7 +125,7 @@ def test_it_looks_as_deep_as_it_takes(
     assert index.search(query, k)[0][0].tolist() == best(items, query, alive, k)
     for among in (np.sort(worst), np.sort(worst[:3]), np.array(dead)):
         expected = best(items, query, np.intersect1d(among, alive), k)
-        assert index.search(query, k, among=np.sort(among))[0][0].tolist() == expected
+        assert index.search(query, k, among=Selection(np.sort(among)))[0][0].tolist() == expected
 
 
 def test_words_that_speak_against_an_item(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

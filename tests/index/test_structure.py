@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limner.core.selection import Selection
 from limner.core.types import Dense, Item, Space
 from limner.index import vectors as vectors_module
 from limner.index.arrays import Array, ArrayFolder
@@ -40,10 +41,21 @@ def test_runs_are_few() -> None:
 
 @given(some_keys, some_keys, some_keys)
 def test_what_is_allowed(keys: np.ndarray, dead: np.ndarray, among: np.ndarray) -> None:
+    check_allowed(keys, dead, among)
+
+
+def test_what_is_allowed_where_keys_come_in_many_runs() -> None:
+    rng = np.random.default_rng(5)
+    keys, dead, among = (np.flatnonzero(rng.random(4000) < share) for share in (0.8, 0.1, 0.5))
+    check_allowed(keys, dead, among)
+    check_allowed(keys, dead[:0], among[:3])
+
+
+def check_allowed(keys: np.ndarray, dead: np.ndarray, among: np.ndarray) -> None:
     arrays = key_arrays(keys)
     structure = Structure("x", arrays, alive_rows(arrays, [np.setdiff1d(keys, dead)]))
     for chosen in (None, among):
-        allowed = structure.allowed(chosen)
+        allowed = structure.allowed(None if chosen is None else Selection(chosen))
         expected = ~np.isin(keys, dead) & (np.isin(keys, among) if chosen is not None else True)
         np.testing.assert_array_equal(np.ones(len(keys), bool) if allowed is None else allowed, expected)
 

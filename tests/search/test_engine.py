@@ -20,6 +20,7 @@ from PIL import Image
 
 from limner.core.errors import InputError, PictureError
 from limner.core.query import Compare, Predicate, Query, Term, Text, Turns
+from limner.core.selection import Selection
 from limner.core.types import (
     Dense,
     Floats,
@@ -100,14 +101,13 @@ class ExactIndex:
     def remove(self, ids: Integers) -> int:
         return sum(self.vectors.pop(id, None) is not None for id in ids.tolist())
 
-    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Any]]:
+    def search(self, queries: Representation, k: int, among: Selection | None = None) -> list[tuple[Integers, Any]]:
         assert isinstance(queries, Dense)
         if k < 1:
             raise InputError("k < 1")
         ids = np.array(sorted(self.vectors), np.int64)
         if among is not None:
-            assert (np.diff(among) > 0).all()
-            ids = np.intersect1d(ids, among)
+            ids = np.intersect1d(ids, among.ids)
         matrix = np.stack([self.vectors[id] for id in ids.tolist()]) if len(ids) else np.empty((0, SIZE), np.float32)
         scores = queries.values @ matrix.T
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -129,12 +129,11 @@ class Shelf:
     def items(self, ids: Integers) -> Mapping[int, Item]:
         return {id: self.known[id] for id in ids.tolist() if id in self.known}
 
-    def select(self, predicate: Predicate) -> Integers:
+    def select(self, predicate: Predicate) -> Selection:
         if not isinstance(predicate, Compare) or predicate.field != "year":
             raise InputError(f"unknown field in {predicate}")
-        return np.array(
-            sorted(id for id, item in self.known.items() if item.fields["year"] >= predicate.value), np.int64
-        )
+        found = sorted(id for id, item in self.known.items() if item.fields["year"] >= predicate.value)
+        return Selection(np.array(found, np.int64))
 
     def example(self, id: str) -> Representations:
         if id not in COLOURS:

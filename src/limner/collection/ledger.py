@@ -11,9 +11,11 @@ import numpy as np
 
 from limner.core.errors import InputError, PictureError
 from limner.core.query import Predicate
+from limner.core.selection import Selection
 from limner.core.types import Integers, Item, Region, Representations, Sparse
 from limner.encode.words import WORDS, Frequency, as_shares
 from limner.index.catalogue import Catalogue
+from limner.index.filters import Filters
 from limner.index.place import Vectors
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Ledger:
     stores: Mapping[str, Vectors]
     words: Vectors
     frequency: Frequency
+    filters: Filters
     picture_side: int
     """Pixels of the shorter side to which a whole picture may be decoded: the same as when indexing."""
     given: Image.Image | None = None
@@ -38,8 +41,8 @@ class Ledger:
     def items(self, ids: Integers) -> dict[int, Item]:
         return self.catalogue.get(ids)
 
-    def select(self, predicate: Predicate) -> Integers:
-        return self.catalogue.select(predicate)
+    def select(self, predicate: Predicate) -> Selection:
+        return self.filters.select(predicate)
 
     def example(self, id: str) -> Representations:
         key = self.catalogue.keys([id]).get(id)

@@ -15,6 +15,7 @@ from limner.encode.bundle import Bundle, bundled_models, find_bundle
 from limner.encode.onnx import OnnxEncoder
 from limner.encode.words import FINGERPRINT, WORDS, WithWords
 from limner.index.catalogue import Catalogue
+from limner.index.filters import Filters
 from limner.index.lexical import LexicalIndex
 from limner.index.place import Vectors
 from limner.index.records import Model
@@ -40,6 +41,7 @@ class OpenModel:
     indexes: Mapping[str, Index]
     """Of all these spaces."""
     catalogue: Catalogue
+    filters: Filters
 
     @classmethod
     def open(cls, bundle: Bundle, name: str, catalogue: Catalogue, storage: Storage) -> OpenModel:
@@ -50,7 +52,7 @@ class OpenModel:
         words, found_words = storage.open(FINGERPRINT, WORDS)
         stores = {name: store for name, (store, _) in opened_spaces.items()}
         indexes = {**{name: index for name, (_, index) in opened_spaces.items()}, WORDS.name: found_words}
-        opened = cls(record, encoder, stores, words, indexes, catalogue)
+        opened = cls(record, encoder, stores, words, indexes, catalogue, Filters(catalogue))
         opened.engine()  # says now, not after an hour of indexing, what it would say to the first search
         return opened
 
@@ -59,7 +61,7 @@ class OpenModel:
         words = self.indexes[WORDS.name]
         assert isinstance(words, LexicalIndex | RemoteIndex)
         side = self.encoder.picture_side
-        ledger = Ledger(self.catalogue, self.stores, self.words, words.frequency, side, given)
+        ledger = Ledger(self.catalogue, self.stores, self.words, words.frequency, self.filters, side, given)
         encoder = WithWords(self.encoder, words.frequency)
         return Engine(encoder, self.indexes, ledger, fusion=Calibrated({WORDS.name: 1.0}))
 

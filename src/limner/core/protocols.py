@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from limner.core.features import Features
 from limner.core.query import Query
+from limner.core.selection import Selection
 from limner.core.types import Hit, Integers, Item, Modality, Qrels, Representation, Representations, Run, Space
 
 
@@ -78,10 +79,10 @@ class Index(Protocol):
         """Forget these; unknown ids are no error. Returns how many were there."""
         ...
 
-    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Any]]:
+    def search(self, queries: Representation, k: int, among: Selection | None = None) -> list[tuple[Integers, Any]]:
         """The k best of each query (fewer only if fewer exist), best first, ties by smaller id.
 
-        `among`: only these ids, sorted. Returns (ids, float32 scores) for each query. k < 1: InputError.
+        `among`: only these ids. Returns (ids, float32 scores) for each query. k < 1: InputError.
         """
         ...
 

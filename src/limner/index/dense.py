@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from limner.core.selection import Selection
 from limner.core.types import Dense, Floats, Integers, Representation
 from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
@@ -57,7 +58,7 @@ class DenseIndex(StoredIndex["Partition"]):
         return values
 
     def _search(
-        self, snapshot: Snapshot, queries: Representation, k: int, among: Integers | None
+        self, snapshot: Snapshot, queries: Representation, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]:
         found = []
         structure = snapshot.structure
@@ -75,7 +76,7 @@ class DenseIndex(StoredIndex["Partition"]):
         return found
 
     def _consider_candidates(
-        self, best: Best, snapshot: Snapshot, structure: Structure, queries: Floats, k: int, among: Integers | None
+        self, best: Best, snapshot: Snapshot, structure: Structure, queries: Floats, k: int, among: Selection | None
     ) -> None:
         partition = self._open(structure)
         covered = [block for block in snapshot.blocks if block.covered]
@@ -83,8 +84,7 @@ class DenseIndex(StoredIndex["Partition"]):
         for query, (rows, _) in enumerate(candidates):
             keys = np.sort(structure.keys(rows))
             for block in covered:
-                own = block.rows(keys)
-                assert own is not None
+                own = block.rows_of(keys)
                 if len(own):
                     best.consider(query, block.keys[own], block.vectors[own])
 

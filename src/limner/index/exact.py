@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from limner.core.selection import Selection
 from limner.core.types import Floats, Integers
 from limner.index.vectors import Block
 
@@ -90,15 +91,15 @@ class Best:
         self._owner, self._ids, self._scores = owner[kept], ids[kept], scores[kept]
 
 
-def scan(best: Best, blocks: Sequence[Block], among: Integers | None) -> None:
-    """Offer every live row of the blocks, or those of the ids among."""
+def scan(best: Best, blocks: Sequence[Block], among: Selection | None) -> None:
+    """Offer every live row of the blocks, or those that are selected."""
     for block in blocks:
         for ids, vectors, rows in _stretches(block, among, best.most_rows):
             best.offer(ids, vectors, rows, block.norm)
 
 
 def _stretches(
-    block: Block, among: Integers | None, most_rows: int
+    block: Block, among: Selection | None, most_rows: int
 ) -> Iterator[tuple[Integers, Floats, Integers | None]]:
     """The rows of a block that may be found, in pieces: ids (n,), vectors (n, d), which of these n (None: all)."""
     eligible = block.rows(among)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from limner.core.selection import Selection
 from limner.core.types import Floats, Integers, Representation, Sparse, concatenate
 from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
@@ -55,7 +56,7 @@ class LexicalIndex(StoredIndex[Postings]):
         return question_words(queries, self.space)
 
     def _search(
-        self, snapshot: Snapshot, queries: Representation, k: int, among: Integers | None
+        self, snapshot: Snapshot, queries: Representation, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]:
         assert isinstance(queries, Sparse)
         rest = self._rest(snapshot)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from limner.core.errors import InputError
+from limner.core.selection import Selection
 from limner.core.types import Floats, Integers, Representation, Tokens
 from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
@@ -66,7 +67,7 @@ class MultiVectorIndex(StoredIndex["TokenCodes"]):
         return queries
 
     def _search(
-        self, snapshot: Snapshot, queries: Representation, k: int, among: Integers | None
+        self, snapshot: Snapshot, queries: Representation, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]:
         assert isinstance(queries, Tokens)
         structure = snapshot.structure
@@ -87,15 +88,15 @@ class MultiVectorIndex(StoredIndex["TokenCodes"]):
         return answers
 
     def _from_codes(
-        self, snapshot: Snapshot, structure: Structure, query: Floats, k: int, among: Integers | None
+        self, snapshot: Snapshot, structure: Structure, query: Floats, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]:
         """The shortlist that the codes give, scored exactly."""
         rows, _ = self._open(structure).search(query, k, structure.allowed(among), self._recall)
         keys = np.sort(structure.keys(rows))
         found = []
         for block in snapshot.blocks:
-            own = block.rows(keys) if block.covered else None
-            if own is not None and len(own):
+            own = block.rows_of(keys) if block.covered else keys[:0]
+            if len(own):
                 items = block.take(own)
                 assert isinstance(items, Tokens)
                 found.append((block.keys[own], maxsim(query, items)))

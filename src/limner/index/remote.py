@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limner.core.errors import InputError
+from limner.core.selection import Selection
 from limner.core.types import Dense, Floats, Integers, Representation, Space, Sparse
 from limner.index.arrays import ArrayFile
 from limner.index.catalogue import Catalogue
@@ -24,7 +25,7 @@ from limner.index.ledger import Shard, locate
 from limner.index.merging import best_of
 from limner.index.place import Found, Server, Table
 from limner.index.postings import in_steps
-from limner.index.stored import check_limits
+from limner.index.stored import check_limit
 from limner.index.vectors import all_but, in_order, mergeable
 
 MOST = 16_384
@@ -128,8 +129,8 @@ class RemoteIndex:
 
     # Reading
 
-    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Floats]]:
-        check_limits(k, among)
+    def search(self, queries: Representation, k: int, among: Selection | None = None) -> list[tuple[Integers, Floats]]:
+        check_limit(k)
         asked = question_words(queries, self.space) if self.space.kind == "sparse" else fitted(queries, self.space)
         for _ in range(_TRIES):
             snapshot = self._snapshot()
@@ -210,9 +211,9 @@ class RemoteIndex:
 class _Search:
     """One search among the rows of a snapshot."""
 
-    def __init__(self, table: Table, snapshot: _Snapshot, k: int, among: Integers | None) -> None:
+    def __init__(self, table: Table, snapshot: _Snapshot, k: int, among: Selection | None) -> None:
         self._table, self._snapshot, self._k = table, snapshot, k
-        self._chosen = None if among is None else snapshot.rows(among)
+        self._chosen = None if among is None else snapshot.rows(among.ids)
         """The rows that may be answers. None: all that count."""
         self._exist = snapshot.count if self._chosen is None else len(self._chosen)
         self._pushed = None if self._exist > PUSHED else self._chosen

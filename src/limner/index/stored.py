@@ -6,9 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Generic, TypeVar
 
-import numpy as np
-
 from limner.core.errors import InputError
+from limner.core.selection import Selection
 from limner.core.types import Floats, Integers, Kind, Representation, Similarity, Space
 from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
@@ -29,12 +28,10 @@ def check_recall(recall: float) -> None:
         raise InputError(f"recall is {recall:g}; it must be above 0 and at most 1 (1: compare everything)")
 
 
-def check_limits(k: int, among: Integers | None) -> None:
-    """Raises InputError for what no search can be limited to."""
+def check_limit(k: int) -> None:
+    """Raises InputError for a number of answers that no search can give."""
     if k < 1:
         raise InputError(f"k is {k}; it must be at least 1")
-    if among is not None and np.any(np.diff(among) <= 0):
-        raise InputError("among: the ids must ascend, each once")
 
 
 class StoredIndex(ABC, Generic[Opened]):
@@ -73,8 +70,8 @@ class StoredIndex(ABC, Generic[Opened]):
     def stats(self) -> Mapping[str, int | float | str]:
         return self._store.stats()
 
-    def search(self, queries: Representation, k: int, among: Integers | None = None) -> list[tuple[Integers, Floats]]:
-        check_limits(k, among)
+    def search(self, queries: Representation, k: int, among: Selection | None = None) -> list[tuple[Integers, Floats]]:
+        check_limit(k)
         return self._search(self._store.snapshot(), self._fitted(queries), k, among)
 
     def _open(self, structure: Structure) -> Opened:
@@ -97,5 +94,5 @@ class StoredIndex(ABC, Generic[Opened]):
 
     @abstractmethod
     def _search(
-        self, snapshot: Snapshot, queries: Representation, k: int, among: Integers | None
+        self, snapshot: Snapshot, queries: Representation, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]: ...

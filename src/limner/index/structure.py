@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from limner.core.selection import Selection
 from limner.core.types import Integers
 from limner.index.arrays import Array, Arrays
 
@@ -20,8 +22,11 @@ _TAIL_SHARE = 50
 _WASTE_SHARE = 4
 """... or when more than one in so many of its rows is gone."""
 
+_FEW_RUNS = 100
+"""So many runs of keys are looked up one by one."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Structure:
     """`alive` (rows,): which rows a search may find; None: all."""
 
@@ -35,13 +40,23 @@ class Structure:
     def keys(self, rows: Integers) -> Integers:
         return keys_of(self.arrays, rows)
 
-    def allowed(self, among: Integers | None) -> npt.NDArray[np.bool_] | None:
-        """(rows,): which rows are alive and among these ascending keys. None: all."""
+    def allowed(self, among: Selection | None) -> npt.NDArray[np.bool_] | None:
+        """(rows,): which rows are alive and selected. None: all."""
         if among is None:
             return self.alive
-        mask = np.zeros(len(self), np.bool_)
-        mask[rows_of(self.arrays, among)] = True
+        firsts, counts = self.arrays["run_keys"], np.diff(self.arrays["run_rows"])
+        if len(firsts) <= _FEW_RUNS:
+            runs = zip(firsts.tolist(), counts.tolist(), strict=True)
+            parts = [among.between(first, first + count - 1) for first, count in runs]
+            mask = np.concatenate([np.empty(0, np.bool_), *parts]) if len(parts) != 1 else parts[0]
+        else:
+            mask = among.mask(self.every_key)
         return mask if self.alive is None else mask & self.alive
+
+    @cached_property
+    def every_key(self) -> Integers:
+        """(rows,)."""
+        return self.keys(np.arange(len(self)))
 
 
 def key_arrays(keys: Integers) -> dict[str, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limner.core.errors import CollectionError, InputError
+from limner.core.selection import Selection
 from limner.core.types import Floats, Integers, Representation, Space, concatenate
 from limner.index.arrays import Array, ArrayFile, ArrayFolder, Arrays, damaged
 from limner.index.catalogue import Catalogue
@@ -58,21 +59,24 @@ class Block:
     def take(self, rows: Integers) -> Representation:
         return from_arrays(self.arrays, rows, self.space)
 
-    def rows(self, among: Integers | None = None) -> Integers | None:
-        """The rows that are alive and, if given, among these ascending keys; ascending. None: every row."""
+    def rows(self, among: Selection | None = None) -> Integers | None:
+        """The rows that are alive and, if given, selected; ascending. None: every row."""
         if among is None:
             return None if self.live is None else np.flatnonzero(self.live)
-        first, end = np.searchsorted(among, (self.keys[0], self.keys[-1] + 1))
-        rows = locate(self.keys, among[first:end])
+        rows = among.rows(self.keys)
         return rows if self.live is None else rows[self.live[rows]]
 
-    def mask(self, among: Integers | None = None) -> npt.NDArray[np.bool_] | None:
+    def mask(self, among: Selection | None = None) -> npt.NDArray[np.bool_] | None:
         """`rows` as a mask (n,). None: every row."""
         if among is None:
             return self.live
-        mask = np.zeros(len(self.keys), np.bool_)
-        mask[self.rows(among)] = True
-        return mask
+        mask = among.mask(self.keys)
+        return mask if self.live is None else mask & self.live
+
+    def rows_of(self, keys: Integers) -> Integers:
+        """The rows of those of these ascending keys that are alive here."""
+        rows = locate(self.keys, keys[slice(*np.searchsorted(keys, (self.keys[0], self.keys[-1] + 1)))])
+        return rows if self.live is None else rows[self.live[rows]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

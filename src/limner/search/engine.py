@@ -23,6 +23,7 @@ import numpy.typing as npt
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder, Index, Reranker
 from limner.core.query import Content, Example, Picture, Predicate, Query, Text
+from limner.core.selection import Selection
 from limner.core.types import (
     Dense,
     Floats,
@@ -57,8 +58,8 @@ class Ledger(Protocol):
         """The items with these ids; one that is gone (removed by a writer meanwhile) is left out."""
         ...
 
-    def select(self, predicate: Predicate) -> Integers:
-        """The ids (n,) of all items that the predicate holds for, ascending. Raises InputError (unknown field)."""
+    def select(self, predicate: Predicate) -> Selection:
+        """All items that the predicate holds for. Raises InputError (unknown field)."""
         ...
 
     def example(self, id: str) -> Representations:
@@ -179,7 +180,7 @@ class Engine:
             asked = [row for row in rows if row in questions]
             rankings.update(zip(asked, self._rank([questions[row] for row in asked], depth, among), strict=True))
             if among is not None:
-                rankings.update((row, _Ranking.unscored(among[:depth])) for row in rows if row not in questions)
+                rankings.update((row, _Ranking.unscored(among.ids[:depth])) for row in rows if row not in questions)
         kept = [ranking.take(np.flatnonzero(~np.isin(ranking.ids, gone))) for _, ranking in sorted(rankings.items())]
         answers = self._hits(kept)
         if self._reranker:
@@ -240,8 +241,8 @@ class Engine:
         assert not isinstance(content, Example)
         return content.words if isinstance(content, Text) else ", ".join(content.turns)
 
-    def _rank(self, questions: Sequence[_Question], depth: int, among: Integers | None) -> list[_Ranking]:
-        """The best `depth` items of each question, among the given ids."""
+    def _rank(self, questions: Sequence[_Question], depth: int, among: Selection | None) -> list[_Ranking]:
+        """The best `depth` items of each question, among the selected ones."""
         if not questions:
             return []
         candidates = depth if len(self._indexes) == 1 else max(4 * depth, FUSE_DEPTH)
@@ -284,7 +285,7 @@ class Engine:
         """The similarities (t, n) of the terms and n items (ids ascending) in one space; 0 where there is none."""
         similarities = np.zeros((len(asked.weights), len(ids)), np.float32)
         if len(ids):
-            for row, (found, scores) in enumerate(self._indexes[name].search(asked.units, len(ids), ids)):
+            for row, (found, scores) in enumerate(self._indexes[name].search(asked.units, len(ids), Selection(ids))):
                 similarities[row, np.searchsorted(ids, found)] = scores
         return similarities
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from limner.core.selection import Selection
 from limner.core.types import Dense, Integers, Kind, Representation, Similarity, Space, Sparse, Tokens
 from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
@@ -40,6 +41,7 @@ class Own(Contender):
     ) -> None:
         self.name, self.kind, self.efforts = f"limner {index.__name__}", kind, efforts
         self._type, self._similarity = index, similarity
+        self._filter: tuple[Mask | None, Selection] = None, Selection(np.empty(0, np.int64))
 
     def build(self, items: Representation, folder: Path) -> None:
         index = self._type(self._store(items, folder), **self.efforts[0])
@@ -52,8 +54,14 @@ class Own(Contender):
         self._indexes = {tuple(effort.items()): self._type(store, **effort) for effort in self.efforts}
 
     def search(self, query: Representation, k: int, effort: Effort, allowed: Mask | None = None) -> Integers:
-        among = None if allowed is None else np.flatnonzero(allowed)
+        among = None if allowed is None else self._selected(allowed)
         return self._indexes[tuple(effort.items())].search(query, k, among)[0][0]
+
+    def _selected(self, allowed: Mask) -> Selection:
+        """Made once for a filter, as a collection does."""
+        if allowed is not self._filter[0]:
+            self._filter = allowed, Selection(np.flatnonzero(allowed))
+        return self._filter[1]
 
     def add(self, items: Representation) -> None:
         next(iter(self._indexes.values())).add(self._n + np.arange(len(items)), items)
