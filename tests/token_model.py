@@ -1,4 +1,4 @@
-"""A small untrained model with a vector for each place and word beside that of the whole.
+"""A small untrained model with a vector for each place and word beside that of the whole, and maybe weighted words.
 
 `from token_model import ...` works in every test: pyproject.toml puts this folder on the path.
 """
@@ -14,27 +14,32 @@ from limner.encode.bundle import write_bundle
 from limner.encode.manifest import Calibration, ImageInput, Manifest, TextInput
 from limner.encode.tokenizer import train_tokenizer
 from limner.nn.blocks.token_reducer import ReducerPart
+from limner.nn.heads.lexicon import Lexicon
 from limner.nn.towers.convolutional_transformer import PictureTower
 from limner.nn.towers.text_transformer import TextTower
 from limner.nn.two_towers import Towers
-from limner.train.export import LATE, image_graph, text_graph
+from limner.train.export import LATE, LEXICAL, image_graph, text_graph
 
 SIZE, CONTEXT, DIMENSION = 32, 64, 6
 WORDS = ("red", "green", "blue", "yellow", "grey", "a", "thing", "and")
 
 
-def write_token_bundle(folder: Path, reducer: ReducerPart | None = None) -> Path:
+def write_token_bundle(folder: Path, reducer: ReducerPart | None = None, lexicon: Lexicon | None = None) -> Path:
     """2 x 2 places a picture, or as many tokens as the reducer makes."""
     tokenizer = train_tokenizer(list(WORDS) * 50, 300, CONTEXT)
     torch.manual_seed(0)
-    towers = Towers(PictureTower((8, 8), 16, 1, 2), TextTower(16, 1, 2), DIMENSION, tokens=True, reducer=reducer)
+    picture, text = PictureTower((8, 8), 16, 1, 2), TextTower(16, 1, 2)
+    towers = Towers(picture, text, DIMENSION, tokens=True, reducer=reducer, lexicon=lexicon)
     model = towers.build((3, SIZE, SIZE), tokenizer.vocabulary_size, CONTEXT).eval()
+    spaces = [Space("dense", "dense", DIMENSION, "cosine"), Space(LATE, "tokens", DIMENSION, "maxsim")]
+    if lexicon:
+        spaces.append(Space(LEXICAL, "sparse", tokenizer.vocabulary_size, "dot"))
     calibration = Calibration(slope=10.0, offset=-5.0)
     manifest = Manifest(
         name="tokens",
-        spaces=(Space("dense", "dense", DIMENSION, "cosine"), Space(LATE, "tokens", DIMENSION, "maxsim")),
+        spaces=tuple(spaces),
         logit_scale=10.0,
-        calibration={space: {"image": calibration, "text": calibration} for space in ("dense", LATE)},
+        calibration={space.name: {"image": calibration, "text": calibration} for space in spaces},
         licence="Apache-2.0",
         training_data="none",
         image=ImageInput("image.onnx", SIZE, "stretch", "box"),
@@ -42,8 +47,8 @@ def write_token_bundle(folder: Path, reducer: ReducerPart | None = None) -> Path
         grid=None if reducer else (2, 2),
     )
     files = {
-        "image.onnx": image_graph(model.image, SIZE, tokens=True),
-        "text.onnx": text_graph(model.text, tokenizer.vocabulary_size, tokens=True),
+        "image.onnx": image_graph(model.image, SIZE, tokens=True, lexicon=model.lexicon),
+        "text.onnx": text_graph(model.text, tokenizer.vocabulary_size, tokens=True, lexicon=model.lexicon),
         "tokenizer.json": tokenizer.to_json(),
     }
     write_bundle(folder, manifest, files)

@@ -86,7 +86,9 @@ def test_search_json(indexed: Path, limner: Limner) -> None:
     assert first["uri"] == str(indexed / "red.png")
     assert first["score"] == pytest.approx(sum(first["parts"].values()), abs=1e-5)
     assert first["fields"]["name"] == "red.png"
-    assert set(first) == {"rank", "id", "uri", "probability", "score", "parts", "texts", "fields"}
+    keys = ["rank", "id", "uri", "probability", "score", "parts", "region", "regions", "texts", "fields"]
+    assert list(first) == keys
+    assert (first["region"], first["regions"]) == (None, {})
 
 
 def test_search_writes_a_page(indexed: Path, limner: Limner) -> None:

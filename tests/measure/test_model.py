@@ -51,6 +51,11 @@ class ColourEncoder:
     def word(self, space: str, term: int) -> str:
         raise NotImplementedError("no space of this model is sparse")
 
+    grid = None
+
+    def pieces(self, text: str) -> list[str]:
+        return text.split()
+
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         return scores
 

@@ -77,3 +77,18 @@ def test_by_word_each_word_has_its_share() -> None:
     alone = words.shares(np.array([[0.0], [0.5], [0.5], [1.0]], np.float32))[:, 0]
     np.testing.assert_allclose(alone, [0, 3 / 4, -0.5 / 4, -4 / 4])
     np.testing.assert_allclose(alone.sum(), whole.shares(np.array([[1.0], [4.5]], np.float32)).sum())
+
+
+def test_by_vector_each_word_has_its_share() -> None:
+    """Terms of two words and of three patches, wanted, and of one word, unwanted; only the words have names."""
+    units = Tokens(np.array([0, 2, 5, 6]), np.arange(12, dtype=np.float32).reshape(6, 2))
+    whole = compose(("red red", "image:x.png", "-red"), np.array([1.0, 2.0, -1.0]), units)
+    words = whole.by_vector([["red", "red"], [], ["red"]])
+    assert words.labels == ("red", "red (2)", "image:x.png", "-red")
+    assert words.queries is whole.queries
+    assert isinstance(words.units, Tokens)
+    assert words.units.offsets.tolist() == [0, 1, 2, 5, 6]
+    # MaxSim of an item to each: 0.4 and 0.2, so 0.6 together; 0.9; 0.5.
+    alone = words.shares(np.array([[0.4], [0.2], [0.9], [0.5]], np.float32))[:, 0]
+    np.testing.assert_allclose(alone, [0.2 / 4, 0.1 / 4, 2 * 0.3 / 4, -0.5 / 4], rtol=1e-6)
+    np.testing.assert_allclose(alone.sum(), whole.shares(np.array([[0.6], [0.9], [0.5]], np.float32)).sum(), rtol=1e-6)

@@ -80,6 +80,11 @@ class ColourModel:
     def word(self, space: str, term: int) -> str:
         raise NotImplementedError("no space of this model is sparse")
 
+    grid = None
+
+    def pieces(self, text: str) -> list[str]:
+        return text.split()
+
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         return (scores + 1) / 2 if question == "text" else np.clip(scores, 0, 1)
 
@@ -140,6 +145,9 @@ class Shelf:
             raise InputError(f"no item {id!r}")
         vector = 7 * vector_of_colour(COLOURS[id])
         return {name: Dense(seen_in(name, vector[None])) for name in ("colour", "warm")}
+
+    def vectors(self, space: str, ids: Integers) -> tuple[Integers, Representation]:
+        raise NotImplementedError("no space of this model has a vector for each place")
 
     def picture(self, uri: str, region: Region | None) -> Image.Image:
         """ "red.png" is a red picture, "red+blue.png" one that is red in its left half and blue in its right."""

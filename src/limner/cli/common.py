@@ -70,6 +70,8 @@ def hit_as_json(rank: int, hit: Hit) -> dict[str, object]:
         "probability": round(hit.probability, 6),
         "score": round(hit.score, 6),
         "parts": dict(hit.parts),
+        "region": list(hit.region.box) if hit.region else None,
+        "regions": {part: list(region.box) for part, region in hit.regions.items()},
         "texts": list(hit.item.texts),
         "fields": dict(hit.item.fields),
     }

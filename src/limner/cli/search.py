@@ -52,7 +52,10 @@ def search(
         Path | None, typer.Option("--sheet", metavar="FILE", help="Write the hits as a page of pictures (HTML).")
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show below each hit what it was found by, with the weight of each part.")
+        bool,
+        typer.Option(
+            "--explain", help="Show below each hit what it was found by: each part's weight, its place if known."
+        ),
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Show the page of pictures in the browser.")] = False,
 ) -> None:
@@ -88,10 +91,15 @@ def hits_as_text(hits: Sequence[Hit], explain: bool = False) -> str:
 
 
 def _reasons(hit: Hit) -> list[str]:
-    """A line for each space, its parts by falling size: what speaks for the hit, and what against it."""
+    """A line for each space, its parts by falling size: what speaks for the hit, and what against it.
+
+    The place in the picture follows an @, as in a query: left, top, right, bottom.
+    """
     spaces: dict[str, list[tuple[str, float]]] = {}
     for name, share in hit.parts.items():
         space, _, label = name.partition(": ")
+        if name in hit.regions:
+            label += "@" + ",".join(f"{edge:.2g}" for edge in hit.regions[name].box)
         spaces.setdefault(space, []).append((label, share))
     return [
         f"{space}: "

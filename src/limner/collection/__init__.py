@@ -191,7 +191,8 @@ class Collection:
     ) -> list[Hit]:
         """The k best answers, best first, of those that fit `where` and are at least as probable as `min_score`.
 
-        With `explain` the parts of a hit name the single words that it matched.
+        With `explain` the parts of a hit name the single words that it matched, and `hit.regions` tells where in the
+        picture, where the model looks at its places one by one.
 
         `query` in the language of docs/query-language.md, or its tree; `image` joins its terms.
         Raises QueryError (with the place in the text), InputError, PictureError, ModelMismatch.

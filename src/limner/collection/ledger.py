@@ -12,7 +12,7 @@ import numpy as np
 from limner.core.errors import InputError, PictureError
 from limner.core.query import Predicate
 from limner.core.selection import Selection
-from limner.core.types import Integers, Item, Region, Representations, Sparse
+from limner.core.types import Integers, Item, Region, Representation, Representations, Sparse
 from limner.encode.words import WORDS, Frequency, as_shares
 from limner.index.catalogue import Catalogue
 from limner.index.filters import Filters
@@ -57,6 +57,9 @@ class Ledger:
         _, written = self.words.take(np.array([key], np.int64))
         assert isinstance(written, Sparse)
         return {**made, WORDS.name: as_shares(written, self.frequency)}
+
+    def vectors(self, space: str, ids: Integers) -> tuple[Integers, Representation]:
+        return (self.words if space == WORDS.name else self.stores[space]).take(ids)
 
     def picture(self, uri: str, region: Region | None) -> Image.Image:
         if uri == GIVEN and self.given is not None:

@@ -59,6 +59,18 @@ class Encoder(Protocol):
         """What a dimension of a sparse space is called, for explanations."""
         ...
 
+    def pieces(self, text: str) -> list[str]:
+        """What part of a text each of its vectors stands for in spaces of tokens, for explanations."""
+        ...
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        """(rows, columns) of equal places of the whole picture whose vectors, row by row, are its tokens.
+
+        None: its tokens are no places, or there are none.
+        """
+        ...
+
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         """Scores of a question of that modality against items -> probabilities (0 to 1), same shape, monotone."""
         ...

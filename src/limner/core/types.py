@@ -176,6 +176,9 @@ class Hit:
     parts: Mapping[str, float] = field(default_factory=dict)
     """What each term of the query gave, as "space: term" -> share; the shares add up to `score`."""
     region: Region | None = None
+    """The place in the picture that gave most, where the hit is explained and there is one."""
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    """Where in the picture a part was found, by its name in `parts`, of those that have such a place."""
 
     @property
     def uri(self) -> str:

@@ -93,6 +93,12 @@ class OnnxEncoder:
         """What part of a text each of its tokens stands for, in a space of kind tokens: words, or parts of them."""
         return self._ready_tokenizer().pieces(text)
 
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        """Of the places that a picture's tokens stand for, where they cover the whole picture."""
+        image = self.bundle.manifest.image
+        return self.bundle.manifest.grid if image and image.resize == "stretch" else None
+
     def word(self, space: str, term: int) -> str:
         """The token that a dimension of a sparse space stands for."""
         return self._ready_tokenizer().decode([term]).strip()

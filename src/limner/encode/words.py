@@ -131,6 +131,13 @@ class WithWords:
     def word(self, space: str, term: int) -> str:
         return self._asked.get(term, str(term)) if space == WORDS.name else self._model.word(space, term)
 
+    def pieces(self, text: str) -> list[str]:
+        return self._model.pieces(text)
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        return self._model.grid
+
     def calibrate(self, space: str, question: Modality, scores: Any) -> Any:
         if space != WORDS.name:
             return self._model.calibrate(space, question, scores)

@@ -14,14 +14,15 @@ where s is the similarity of the space, so each term's share of a score is known
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from limner.core.errors import InputError
-from limner.core.types import Dense, Floats, Integers, Representation, Sparse
+from limner.core.types import Dense, Floats, Integers, Representation, Sparse, Tokens
 
 CANCELLED = 1e-4
 """Below this length (relative to the sum of |w|) what is left of a sum is rounding, not meaning."""
@@ -56,6 +57,28 @@ class Asked:
         n = len(weights)
         alone = Sparse(np.arange(n + 1), self.units.indices, np.ones(n, np.float32), self.units.vocabulary_size)
         return Asked(labels, weights, alone, self.queries, self.scale)
+
+    def by_vector(self, names: Sequence[Sequence[str]]) -> Asked:
+        """The same question of a space of tokens with each vector of a term as a term of its own, called by its name.
+
+        A name that comes again is numbered. A term stays whole that has no name for each of its vectors.
+        """
+        assert isinstance(self.units, Tokens)
+        labels: list[str] = []
+        weights: list[float] = []
+        lengths: list[int] = []
+        said = Counter[str]()
+        counts = np.diff(self.units.offsets).tolist()
+        for label, weight, own, count in zip(self.labels, self.weights.tolist(), names, counts, strict=True):
+            named = len(own) == count
+            for name in own if named else [label]:
+                name = "-" + name if named and weight < 0 else name
+                said[name] += 1
+                labels.append(f"{name} ({said[name]})" if said[name] > 1 else name)
+                weights.append(weight)
+                lengths.append(1 if named else count)
+        apart = Tokens(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), self.units.values)
+        return Asked(tuple(labels), np.array(weights), apart, self.queries, self.scale)
 
 
 def compose(labels: tuple[str, ...], weights: Weights, units: Representation) -> Asked:

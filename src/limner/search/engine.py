@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder, Index, Reranker
-from limner.core.query import Content, Example, Picture, Predicate, Query, Text
+from limner.core.query import Content, Example, Picture, Predicate, Query, Term, Text
 from limner.core.selection import Selection
 from limner.core.types import (
     Dense,
@@ -35,9 +35,11 @@ from limner.core.types import (
     Representation,
     Representations,
     Sparse,
+    Tokens,
     concatenate,
 )
 from limner.search.compose import Asked, compose
+from limner.search.explain import best_place, find_words
 from limner.search.fuse import Calibrated, Doubles, Fusion, best_first, log_odds
 from limner.search.query import check_query, print_term
 
@@ -64,6 +66,10 @@ class Ledger(Protocol):
 
     def example(self, id: str) -> Representations:
         """What stands of an item in each space. Raises InputError for an unknown id."""
+        ...
+
+    def vectors(self, space: str, ids: Integers) -> tuple[Integers, Representation]:
+        """What stands of items in one space: those of `ids` that have a vector (m,), ascending, and the m of them."""
         ...
 
     def picture(self, uri: str, region: Region | None) -> Image.Image:
@@ -147,7 +153,8 @@ class Engine:
 
         A query without terms lists what its filter selects, by id, with score 0 and probability 1.
         `exclude`: ids that are no answers (the example itself, say). `explain`: the parts of a hit name the single
-        words that a sparse space matched, not only the terms of the query.
+        words that a space matched, not only the terms of the query; where the model looks at places of a picture,
+        `regions` tells where each word was found, and `region` the place that gave most.
         """
         return self.search_many([query], k, min_probability=min_probability, exclude=exclude, explain=explain)[0]
 
@@ -182,7 +189,7 @@ class Engine:
             if among is not None:
                 rankings.update((row, _Ranking.unscored(among.ids[:depth])) for row in rows if row not in questions)
         kept = [ranking.take(np.flatnonzero(~np.isin(ranking.ids, gone))) for _, ranking in sorted(rankings.items())]
-        answers = self._hits(kept)
+        answers = self._hits(kept, [questions.get(row) if explain else None for row in sorted(rankings)])
         if self._reranker:
             for row in questions:
                 answers[row] = self._reranker.rerank(queries[row], answers[row])
@@ -202,11 +209,19 @@ class Engine:
                 weights = np.array([term.weight for term in query.terms], np.float64)
                 modalities = tuple(_modality(term.content) for term in query.terms)
                 asked = {name: compose(tuple(labels[own]), weights, every.take(own)) for name, every in units.items()}
-                for name in asked if explain else ():
-                    if isinstance(units[name], Sparse):
-                        asked[name] = asked[name].by_word(partial(self._encoder.word, name))
+                if explain:
+                    asked = {name: self._by_word(name, own, query.terms) for name, own in asked.items()}
                 questions[row] = _Question(modalities, weights, asked)
         return questions
+
+    def _by_word(self, space: str, asked: Asked, terms: Sequence[Term]) -> Asked:
+        """The same question with each word as a term of its own, where the space keeps them apart."""
+        if isinstance(asked.units, Sparse):
+            return asked.by_word(partial(self._encoder.word, space))
+        if isinstance(asked.units, Tokens):
+            texts = [self._open(term.content) if _modality(term.content) == "text" else None for term in terms]
+            return asked.by_vector([[] if text is None else self._encoder.pieces(text) for text in texts])
+        return asked
 
     def _units(self, contents: Sequence[Content], labels: Sequence[str]) -> dict[str, Representation]:
         """Space -> what the model makes of the contents, in their order; dense vectors have length 1."""
@@ -308,22 +323,39 @@ class Engine:
         odds = log_odds(probabilities)
         return odds[:, :-1] - odds[:, -1:], odds[:, -1]
 
-    def _hits(self, rankings: Sequence[_Ranking]) -> list[list[Hit]]:
+    def _hits(self, rankings: Sequence[_Ranking], explained: Sequence[_Question | None]) -> list[list[Hit]]:
+        """The answers; the question of each ranking where its words are to be found in the pictures, too."""
         ids = np.concatenate([np.empty(0, np.int64), *(ranking.ids for ranking in rankings)])
         items = self._ledger.items(np.unique(ids))
-        return [
-            [
-                Hit(
-                    items[id],
-                    float(ranking.scores[column]),
-                    float(ranking.probabilities[column]),
-                    ranking.parts_of(column),
-                )
-                for column, id in enumerate(ranking.ids.tolist())
-                if id in items
-            ]
-            for ranking in rankings
-        ]
+        answers = []
+        for ranking, question in zip(rankings, explained, strict=True):
+            places = self._places(question, ranking.ids) if question else {}
+            hits = []
+            for column, id in enumerate(ranking.ids.tolist()):
+                parts = ranking.parts_of(column)
+                regions = {label: region for label, region in places.get(id, {}).items() if label in parts}
+                numbers = float(ranking.scores[column]), float(ranking.probabilities[column])
+                if id in items:
+                    hits.append(Hit(items[id], *numbers, parts, best_place(parts, regions), regions))
+            answers.append(hits)
+        return answers
+
+    def _places(self, question: _Question, ids: Integers) -> dict[int, dict[str, Region]]:
+        """By item, then by the label of a part: where in the picture it was found."""
+        places: defaultdict[int, dict[str, Region]] = defaultdict(dict)
+        if (grid := self._encoder.grid) is None:
+            return places
+        for space, asked in question.asked.items():
+            if not isinstance(asked.units, Tokens):
+                continue
+            words = np.flatnonzero(np.diff(asked.units.offsets) == 1)
+            labels = [asked.labels[row] for row in words]
+            found, pictures = self._ledger.vectors(space, np.sort(ids))
+            for row, id in enumerate(found.tolist()):
+                tokens = pictures.take(slice(row, row + 1)).values
+                regions = find_words(labels, asked.units.take(words).values, tokens, grid)
+                places[id] |= {f"{space}: {region.label}": region for region in regions}
+        return places
 
 
 def _check_limits(k: int, min_probability: float) -> None:

@@ -1,61 +1,50 @@
-"""Why a picture was found: for each word of the question the place of the picture that it likes best.
+"""Where a picture was found: for each word of the question the place of the picture that it likes best.
 
-With token-wise matching (MaxSim; card 19, FILIP, arXiv 2111.07783) the explanation is no second model's guess: these
-are the terms of which the score is the mean.
+With token-wise matching (MaxSim; card 19, FILIP, arXiv 2111.07783) the explanation is no second model's guess: the
+products of a word and its best place are the terms of which the score is the mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.types import Floats, Region
 
-Maps = npt.NDArray[np.floating]
 
+def find_words(words: Sequence[str], vectors: Floats, tokens: Floats, grid: tuple[int, ...]) -> list[Region]:
+    """For each word, `vectors` (w, d), the place of a picture whose token is most like it; the word is its label.
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One word and its best token: `similarity` is its term of the score, `region` where the token looks."""
-
-    word: str
-    token: int
-    similarity: float
-    region: Region
-
-
-def explain_words(words: Sequence[str], vectors: Floats, tokens: Floats, maps: Maps) -> list[Match]:
-    """For each word, `vectors` (w, d), its best among the `tokens` (t, d) of one picture.
-
-    `maps` (t, rows, columns): how much of each place is in each token; `grid_maps` where each token is one place, the
-    reducer's attention where tokens are learnt mixtures. The region is the box around all places of half the greatest
-    weight and more, its label the word. The mean of the similarities is the score of the question. Raises InputError
-    where the numbers of words, tokens and maps do not fit.
+    `tokens` (rows * columns, d): one for each place of the `grid` (rows, columns), row by row. Raises InputError where
+    the numbers do not fit.
     """
-    if len(words) != len(vectors) or len(tokens) != len(maps) or not len(tokens):
+    rows, columns = grid
+    if len(tokens) != rows * columns or len(words) != len(vectors):
         raise InputError(
-            f"{len(words)} words with {len(vectors)} vectors, {len(tokens)} tokens with {len(maps)} maps: give one for "
-            "each, and a token at least"
+            f"{len(words)} words with {len(vectors)} vectors, {len(tokens)} tokens for {rows} x {columns} places: "
+            "give one for each; if a model says so of itself, convert it again"
         )
-    scores = np.asarray(vectors) @ np.asarray(tokens).T
-    best = scores.argmax(1) if len(words) else np.empty(0, np.int64)
+    best = (np.asarray(vectors) @ np.asarray(tokens).T).argmax(axis=1)
     return [
-        Match(word, int(token), float(scores[row, token]), _region(maps[token], word))
-        for row, (word, token) in enumerate(zip(words, best, strict=True))
+        Region((column / columns, row / rows, (column + 1) / columns, (row + 1) / rows), word)
+        for word, (row, column) in zip(words, (divmod(token, columns) for token in best.tolist()), strict=True)
     ]
 
 
-def grid_maps(rows: int, columns: int) -> npt.NDArray[np.float32]:
-    """(rows * columns, rows, columns): each token is one place, row by row."""
-    return np.eye(rows * columns, dtype=np.float32).reshape(-1, rows, columns)
+def best_place(parts: Mapping[str, float], regions: Mapping[str, Region]) -> Region | None:
+    """The place whose parts together give most of a score, with their words as its label.
 
-
-def _region(weights: Maps, label: str) -> Region:
-    down, across = weights.shape
-    rows, columns = np.nonzero(weights >= weights.max() / 2)
-    box = (columns.min() / across, rows.min() / down, (columns.max() + 1) / across, (rows.max() + 1) / down)
-    return Region((float(box[0]), float(box[1]), float(box[2]), float(box[3])), label)
+    None where no place speaks for the picture, or several as loud as one another.
+    """
+    shares: defaultdict[tuple[float, ...], float] = defaultdict(float)
+    for name, region in regions.items():
+        shares[region.box] += parts[name]
+    most = max(shares.values(), default=0.0)
+    best = [box for box, share in shares.items() if share == most]
+    if most <= 0 or len(best) > 1:
+        return None
+    here = [region for region in regions.values() if region.box == best[0]]
+    return Region(here[0].box, " ".join(region.label for region in here))
