@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from limner.core.errors import CollectionError, StorageError
-from limner.index.arrays import ArrayFile, ArrayFolder, Stream
+from limner.index.arrays import ArrayFile, ArrayFolder, Stream, expect_scattered_reads
 
 
 @pytest.fixture
@@ -123,3 +124,18 @@ def test_sweeping_a_folder_that_is_not_there(folder: Path) -> None:
 
 def test_an_array_file_is_what_the_ledger_keeps() -> None:
     assert ArrayFile("a", 1, 2) == ArrayFile("a", 1, 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells how memory is mapped")
+def test_scattered_reads_are_announced_for_one_array_of_a_file(tmp_path: Path) -> None:
+    folder, wanted = ArrayFolder(tmp_path), np.arange(1 << 16, dtype=np.int32)
+    name = folder.write({"rows": wanted, "others": wanted[: 1 << 14]})
+    arrays = folder.open(name)
+    expect_scattered_reads(arrays["rows"])
+    expect_scattered_reads(wanted)  # in memory: nothing to tell
+    smaps = Path("/proc/self/smaps").read_text()
+    mappings = [part for part in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", smaps) if name.name in part]
+    random = [int(re.findall(r"\nSize: +(\d+) kB", part)[0]) for part in mappings if " rr" in part]
+    assert len(mappings) == 2
+    assert wanted.nbytes / 1024 <= sum(random) <= wanted.nbytes / 1024 + 8
+    assert arrays["rows"].tolist() == wanted.tolist()

@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import math
+import mmap
 import os
 import secrets
 import zlib
@@ -126,6 +127,21 @@ class ArrayFolder:
                 except OSError:
                     continue  # Windows keeps a file that is mapped somewhere; the next sweep takes it
         return swept
+
+
+def expect_scattered_reads(array: Array) -> None:
+    """Tell the system that rows of this memory-mapped array will be read here and there.
+
+    It then reads what is asked for and not the neighbourhood, too, which counts where memory is short.
+    """
+    owner: Any = array
+    while owner is not None and not isinstance(owner, mmap.mmap):
+        owner = owner.base
+    if owner is None or not hasattr(mmap, "MADV_RANDOM"):
+        return
+    start = array.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+    start, end = start - start % mmap.PAGESIZE, start + array.nbytes
+    owner.madvise(mmap.MADV_RANDOM, start, end - start)
 
 
 def damaged(path: Path, what: str) -> CollectionError:

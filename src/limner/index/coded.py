@@ -11,6 +11,7 @@ import numpy.typing as npt
 from limner.core.errors import CollectionError
 from limner.core.types import Floats, Integers
 from limner.index import code_kernel
+from limner.index.arrays import expect_scattered_reads
 from limner.index.code_kernel import GROUP, Lists, Query
 
 
@@ -26,6 +27,7 @@ class CodedLists:
         self._codes, self._centroids, self._scale = arrays["codes"], arrays["centroids"], arrays["scale"]
         self._left, self._right = arrays["left"], arrays["right"]
         self._lists = Lists(*(arrays[name] for name in Lists.__slots__))
+        expect_scattered_reads(self._codes)
         if not len(self._lists.starts) == len(self._centroids) + 1 > 1 or self._lists.starts[-1] != len(self):
             raise _damaged()
 

@@ -36,6 +36,7 @@ class DenseIndex(StoredIndex["Partition"]):
 
     kind = "dense"
     similarities = ("cosine", "dot")
+    rescores = True
 
     def __init__(self, store: VectorStore, *, recall: float = RECALL, least: int = LEAST) -> None:
         super().__init__(store, least)
@@ -78,7 +79,7 @@ class DenseIndex(StoredIndex["Partition"]):
     def _consider_candidates(
         self, best: Best, snapshot: Snapshot, structure: Structure, queries: Floats, k: int, among: Selection | None
     ) -> None:
-        partition = self._open(structure)
+        partition = self._open(snapshot)
         covered = [block for block in snapshot.blocks if block.covered]
         candidates = partition.search(queries, k, self._recall, structure.allowed(among))
         for query, (rows, _) in enumerate(candidates):

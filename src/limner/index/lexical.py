@@ -27,6 +27,7 @@ class LexicalIndex(StoredIndex[Postings]):
 
     kind = "sparse"
     similarities = ("dot",)
+    rescores = False
 
     def __init__(self, store: VectorStore, *, least: int = LEAST) -> None:
         super().__init__(store, least)
@@ -38,7 +39,7 @@ class LexicalIndex(StoredIndex[Postings]):
         snapshot = self._store.snapshot()
         every = [postings for _, postings in self._rest(snapshot)]
         if snapshot.structure is not None:
-            every.append(self._open(snapshot.structure))
+            every.append(self._open(snapshot))
         counts = np.zeros(len(terms), np.int64)
         for postings in every:
             counts += postings.frequency(terms)
@@ -69,7 +70,7 @@ class LexicalIndex(StoredIndex[Postings]):
             terms, weights = queries.indices[own], queries.values[own]
             found = []
             if structure is not None:
-                rows, scores = self._open(structure).search(terms, weights, k, allowed)
+                rows, scores = self._open(snapshot).search(terms, weights, k, allowed)
                 found.append((structure.keys(rows), scores))
             for (block, postings), mask in zip(rest, masks, strict=True):
                 rows, scores = postings.search(terms, weights, k, mask)

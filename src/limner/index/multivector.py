@@ -40,6 +40,7 @@ class MultiVectorIndex(StoredIndex["TokenCodes"]):
 
     kind = "tokens"
     similarities = ("maxsim",)
+    rescores = True
 
     def __init__(self, store: VectorStore, *, recall: float = RECALL, least: int = LEAST) -> None:
         super().__init__(store, least)
@@ -91,7 +92,7 @@ class MultiVectorIndex(StoredIndex["TokenCodes"]):
         self, snapshot: Snapshot, structure: Structure, query: Floats, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]:
         """The shortlist that the codes give, scored exactly."""
-        rows, _ = self._open(structure).search(query, k, structure.allowed(among), self._recall)
+        rows, _ = self._open(snapshot).search(query, k, structure.allowed(among), self._recall)
         keys = np.sort(structure.keys(rows))
         found = []
         for block in snapshot.blocks:

@@ -9,9 +9,8 @@ from typing import ClassVar, Generic, TypeVar
 from limner.core.errors import InputError
 from limner.core.selection import Selection
 from limner.core.types import Floats, Integers, Kind, Representation, Similarity, Space
-from limner.index.arrays import Array, Arrays
+from limner.index.arrays import Array, Arrays, expect_scattered_reads
 from limner.index.chunks import Chunks
-from limner.index.structure import Structure
 from limner.index.vectors import Snapshot, VectorStore
 
 Opened = TypeVar("Opened")
@@ -43,6 +42,8 @@ class StoredIndex(ABC, Generic[Opened]):
 
     kind: ClassVar[Kind]
     similarities: ClassVar[tuple[Similarity, ...]]
+    rescores: ClassVar[bool]
+    """Whether answers of the structure are scored with the vectors that it covers."""
 
     def __init__(self, store: VectorStore, least: int) -> None:
         space = store.space
@@ -74,11 +75,15 @@ class StoredIndex(ABC, Generic[Opened]):
         check_limit(k)
         return self._search(self._store.snapshot(), self._fitted(queries), k, among)
 
-    def _open(self, structure: Structure) -> Opened:
-        """The structure ready to answer; made once for each file."""
-        opened = self._opened
+    def _open(self, snapshot: Snapshot) -> Opened:
+        """The structure of the snapshot, which has one, ready to answer; made once for each file."""
+        structure, opened = snapshot.structure, self._opened
+        assert structure is not None
         if opened is None or opened[0] != structure.name:
             self._opened = opened = (structure.name, self._structure(structure.arrays))
+            for block in snapshot.blocks if self.rescores else ():
+                for array in block.arrays.values() if block.covered else ():
+                    expect_scattered_reads(array)
         return opened[1]
 
     @abstractmethod
