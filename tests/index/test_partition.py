@@ -57,7 +57,7 @@ def vectors() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def arrays(vectors: np.ndarray) -> Mapping[str, np.ndarray]:
-    built = build([vectors[:1000], vectors[1000:1000], vectors[1000:]], "cosine", queries=questions(vectors, 400, 7))
+    built = build([vectors[:1000], vectors[1000:1000], vectors[1000:]], "cosine")
     for array in built.values():
         array.flags.writeable = False
     return built
@@ -177,7 +177,7 @@ def test_a_query_of_zeros_finds_the_smallest_rows(partition: Partition, vectors:
 def test_dot_products_of_vectors_of_any_length(spread: float) -> None:
     random = np.random.default_rng(5)
     vectors = clustered(2500) * np.exp(random.normal(2, spread, (2500, 1))).astype(np.float32)
-    partition = Partition(build([vectors], "dot", queries=questions(vectors, 400, 8)))
+    partition = Partition(build([vectors], "dot"))
     queries = questions(vectors, 200)
     assert recall(partition.search(queries, 10, 0.95), nearest(queries, vectors, 10)) >= 0.93
 

@@ -31,16 +31,13 @@ _FOUND = 1 << 12
 def build(
     blocks: Sequence[Floats],
     similarity: str,
-    queries: Floats | None = None,
     folder: Path | None = None,
     seed: int = 0,
 ) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays that `Partition` opens; row numbers count through the `blocks`, float32 (n_i, d).
 
-    similarity: "cosine" (vectors of length 1 or 0) or "dot". `queries` (q, d) are examples of real
-    questions: with them the recall that is asked for is met for questions like these too, which may lie
-    elsewhere than the vectors do. Memory beyond them: what training takes, and three bits a number;
-    the int8 codes grow in an unnamed file in `folder` (None: that of the system for temporary files).
+    similarity: "cosine" (vectors of length 1 or 0) or "dot". Memory beyond the vectors: what training takes, and three
+    bits a number; the int8 codes grow in an unnamed file in `folder` (None: that of the system for temporary files).
     Raises InputError if there is no vector.
     """
     count = sum(map(len, blocks))
@@ -54,11 +51,7 @@ def build(
     half = max(factor for factor in range(1, int(size**0.5) + 1) if size % factor == 0)
     rotation = _rotation(half, random), _rotation(size // half, random)
     sample = turn(_take(blocks, chosen) / longest, *rotation)
-    asked = [_questions(sample, random)]
-    if queries is not None and len(queries):
-        picked = random.choice(len(queries), min(len(queries), _SAMPLE_QUERIES), replace=False)
-        asked.append(turn(_unit(queries[np.sort(picked)]), *rotation))
-    nearest = [_Nearest(part, min(COUNTS[-1], count)) for part in asked]
+    nearest = [_Nearest(asked, min(COUNTS[-1], count)) for asked in _questions(sample, random)]
     scale = _scale(sample)
     centroids = _rounded(_centroids(sample, lists, similarity, seed), scale)
     del sample
@@ -212,15 +205,16 @@ def _rounded(vectors: Floats, scale: Floats) -> npt.NDArray[np.int8]:
     return codes
 
 
-def _questions(sample: Floats, random: np.random.Generator) -> Floats:
-    """Queries made of vectors: each moved as far as it is long, along the difference of two others.
+def _questions(sample: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
+    """Two kinds of queries made of vectors: such as words ask, and such as ask for more like this picture.
 
-    So they lie between the clusters as much as in them, where real questions are: a copy of a vector is
-    too easy to find, and noise in all directions leaves the near vectors near.
+    The first are vectors, each moved as far as it is long along the difference of two others: they lie between the
+    clusters as much as in them, where words are beside pictures. The second are vectors as they are: their first
+    neighbours are near, but the hundredth is far.
     """
     count = min(len(sample), _SAMPLE_QUERIES)
     start, one, other = (sample[random.choice(len(sample), count, replace=False)] for _ in range(3))
-    return _unit(_unit(start) + _unit(one - other))
+    return _unit(_unit(start) + _unit(one - other)), _unit(start)
 
 
 def _scratch(shape: tuple[int, int], folder: Path | None) -> npt.NDArray[np.int8]:
