@@ -162,6 +162,6 @@ def test_a_peer_takes_part_at_the_largest_size_that_it_can_take() -> None:
     peer = Absent()
     for most, at in ((None, 1_000_000), (100_000, 100_000), (50_000, 10_000), (1000, None)):
         peer.at_most = most
-        assert [size for size in sizes if bench_module._takes_part(peer, size, sizes)] == ([at] if at else [])
+        assert [size for size in sizes if bench_module._takes_part(peer, "any", size, sizes)] == ([at] if at else [])
     own = next(iter(OWN.values()))
-    assert all(bench_module._takes_part(own, size, sizes) for size in sizes)
+    assert all(bench_module._takes_part(own, "any", size, sizes) for size in sizes)

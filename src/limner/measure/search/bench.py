@@ -132,11 +132,12 @@ class SearchBench:
                 everyone = [one for one in everyone if one.is_own]
             sizes = self.settings.sizes()
             for size in sizes:
-                names = [one.name for one in everyone if _takes_part(one, size, sizes)]
                 made = [make(size, self.settings.seed) for make in WORKLOADS[kind]]
                 if size == sizes[-1] and kind in self._more:
                     made.append(self._more[kind](size))
-                yield from ((workload, names) for workload in made if names)
+                for workload in made:
+                    if names := [one.name for one in everyone if _takes_part(one, workload.name, size, sizes)]:
+                        yield workload, names
 
     def _measure(self, contender: Contender, workload: Opened) -> None:
         installed = contender.installed()
@@ -212,11 +213,11 @@ WORKLOADS: Mapping[str, Sequence[Callable[[int, int], Workload]]] = {
 }
 
 
-def _takes_part(contender: Contender, size: int, sizes: Sequence[int]) -> bool:
+def _takes_part(contender: Contender, workload: str, size: int, sizes: Sequence[int]) -> bool:
     """limner's own at every size; a peer at the largest one that it can take."""
     if contender.is_own:
         return True
-    fitting = [one for one in sizes if contender.at_most is None or one <= contender.at_most]
+    fitting = [one for one in sizes if contender.takes(workload, one)]
     return bool(fitting) and size == max(fitting)
 
 

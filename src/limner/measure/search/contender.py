@@ -31,7 +31,7 @@ class Contender(ABC):
     module: str = ""
     """What must be importable, where it is not called like the package."""
     at_most: int | None = None
-    """More items than this take too long to build, or do not fit."""
+    """More items than this take too long to build, or do not fit; see `takes`."""
     efforts: Sequence[Effort] = ({},)
     """From little to much."""
     filters: bool = False
@@ -58,6 +58,10 @@ class Contender(ABC):
     def held_bytes(self, folder: Path) -> int:
         """Bytes that the index keeps for answering; where it does not know better, those of its files."""
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+    def takes(self, workload: str, n: int) -> bool:
+        """Whether it can be measured on n items of the workload of this name."""
+        return self.at_most is None or n <= self.at_most
 
     @property
     def is_own(self) -> bool:

@@ -18,7 +18,7 @@ Table = tuple[str, list[str], list[list[str]]]
 
 Draw = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 
-_COST = ["bytes/item", "RSS/item", "build s", "open ms"]
+_COST = ["bytes/item", "RSS/item", "build CPU s", "open ms"]
 _SEARCH = ["index", "effort", "recall@10", "recall@100", "p50 ms", "p99 ms", "CPU ms", "q/s", "q/s, 2 threads", *_COST]
 _FILTERS = ["index", "items", "let through", "recall@10", "missing", "p50 ms", "CPU ms"]
 _TIMES = ["p50 ms before", "during", "after", "CPU ms before", "after "]
@@ -32,7 +32,8 @@ SECTION = """
 Every index of limner and its installed peers in one run of `limner bench search`, one process each, one query at a time
 on one thread. Recall is against exact search, of weighted words with their weights before they are rounded; CPU ms is
 the processor time of a query, median; bytes/item is what an index holds to answer (of limner's structures: without the
-rows on disk that answers are scored with), RSS/item how the process grew. An effort of limner is the recall asked for.
+rows on disk that answers are scored with), RSS/item how the process grew; building may use every core, and its
+processor time is told. An effort of limner is the recall asked for.
 """
 
 
@@ -105,7 +106,7 @@ def _searched(rows: Sequence[Row], queries: str) -> Iterator[list[str]]:
             continue
         name, cost = row["contender"], costs(rows, row["contender"])
         per_item = [_whole(cost.get(key), row["n"]) for key in ("held_bytes", "rss_growth_bytes")]
-        spent = [*per_item, _short(cost.get("seconds")), _short(cost.get("first_answer_ms"))]
+        spent = [*per_item, _short(cost.get("cpu_seconds")), _short(cost.get("first_answer_ms"))]
         yield [
             name if name != before else "",
             effort_text(row["effort"]),

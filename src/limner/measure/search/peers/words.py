@@ -53,10 +53,12 @@ class Seismic(Contender):
 
     name, kind = "pyseismic-lsr", "sparse"
     package, module = "pyseismic-lsr", "seismic"
-    at_most = 100_000
     efforts = tuple(
         {"cut": cut, "factor": factor} for cut, factor in ((5, 0.9), (10, 0.9), (10, 0.8), (20, 0.7), (40, 0.6))
     )
+
+    def takes(self, workload: str, n: int) -> bool:
+        return n <= (1_000_000 if workload == "picture words" else 100_000)
 
     def build(self, items: Representation, folder: Path) -> None:
         import seismic
