@@ -12,7 +12,7 @@ setup(
             py_limited_api=True,
             optional=True,
         )
-        for name in ("_kernel", "_codes")
+        for name in ("_kernel", "_codes", "_products")
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

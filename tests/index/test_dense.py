@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from limner.core.errors import InputError
 from limner.core.selection import Selection
 from limner.core.types import Dense, Space
-from limner.index import exact as dense_module
+from limner.index import exact
 from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.dense import DenseIndex
@@ -87,7 +87,7 @@ def test_answers_do_not_depend_on_shards_or_batches(
         for start in range(0, 1000, batch):
             index.add(np.arange(start, min(start + batch, 1000)), Dense(vectors[start : start + batch]))
         answers.append(lists(index.search(queries, 30)))
-        monkeypatch.setattr(dense_module, "_BLOCK_ROWS", 61)
+        monkeypatch.setattr(exact, "_FIRST_ROWS", 61)
         answers.append(lists(index.search(queries, 30)))
         monkeypatch.undo()
     assert all(answer == answers[0] for answer in answers)

@@ -70,24 +70,20 @@ class DenseIndex(StoredIndex["Partition"]):
         for start in range(0, len(queries), QUERIES):
             group = queries.values[start : start + QUERIES]
             best = Best(group, k)
-            scan(best, blocks, among)
             if structure is not None:
+                # First of all: what scores less than these need not be looked at twice.
                 self._consider_candidates(best, snapshot, structure, group, k, among)
+            scan(best, blocks, among)
             found += best.take()
         return found
 
     def _consider_candidates(
         self, best: Best, snapshot: Snapshot, structure: Structure, queries: Floats, k: int, among: Selection | None
     ) -> None:
-        partition = self._open(snapshot)
-        covered = [block for block in snapshot.blocks if block.covered]
-        candidates = partition.search(queries, k, self._recall, structure.allowed(among))
+        candidates = self._open(snapshot).search(queries, k, self._recall, structure.allowed(among))
         for query, (rows, _) in enumerate(candidates):
             keys = np.sort(structure.keys(rows))
-            for block in covered:
-                own = block.rows_of(keys)
-                if len(own):
-                    best.consider(query, block.keys[own], block.vectors[own])
+            best.consider(query, keys, snapshot.vectors(keys))
 
 
 class _Vectors(Sequence[Floats]):

@@ -1,117 +1,164 @@
-"""Exact nearest neighbours by blocked matrix products over memory-mapped vectors.
+"""Exact nearest neighbours by products over memory-mapped vectors.
 
-A matrix product in float32 picks the candidates, with a margin for its rounding, and their scores are then
-computed row by row in float64. So equal vectors have equal scores, always, however they are spread over blocks,
-and ties go to the smaller id.
+Products in float32 pick the candidates, with a margin for their rounding, and their scores are then computed row by
+row in float64. So equal vectors have equal scores, always, however they are spread over blocks, and ties go to the
+smaller id.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from limner.core.selection import Selection
 from limner.core.types import Floats, Integers
+from limner.index import products
 from limner.index.vectors import Block
 
 QUERIES = 256
 """So many queries share one pass over the vectors."""
 
-_BLOCK_ROWS = 1 << 15
-_BLOCK_SCORES = 1 << 22
-"""So many scores are held at a time (16 MB), whatever the number of vectors and queries."""
-
-_GATHER_BELOW = 0.25
-"""Where fewer rows of a stretch are wanted than this share, copying those out beats scoring them all."""
+_FIRST_ROWS = 256
+"""So many rows are looked at first: with nothing found yet, all of them are candidates."""
 
 _RESCORED_NUMBERS = 1 << 20
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Some rows of a block."""
+
+    block: Block
+    rows: Integers | None
+    """Those of the block that may be found. None: all."""
+    start: int
+    """The first to look at, as a place in `rows`; `stop` is the one after the last."""
+    stop: int
+
+
 class Best:
-    """The k best rows of each query so far."""
+    """The k best rows of each query so far. Several threads may add to it."""
 
     def __init__(self, queries: Floats, k: int) -> None:
-        self.most_rows = min(_BLOCK_ROWS, _BLOCK_SCORES // len(queries))
-        self._queries, self._k = queries, k
+        self.count = len(queries)
+        self._queries, self._k = np.ascontiguousarray(queries), k
         self._exact_queries = queries.astype(np.float64)
         self._lengths = np.linalg.norm(self._exact_queries, axis=1)
         self._floor = np.full(len(queries), -np.inf)
+        self._lock = threading.Lock()
         # Parallel arrays, one entry a candidate, ordered by query, then best first.
         self._owner = np.empty(0, np.int64)
         self._ids = np.empty(0, np.int64)
         self._scores = np.empty(0, np.float32)
 
-    def offer(self, ids: Integers, vectors: Floats, rows: Integers | None, norm: float) -> None:
-        """Consider rows (all, if None) of `vectors` (n, d), none longer than `norm`, of the items `ids` (n,)."""
-        rough = self._queries @ vectors.T
-        if rows is not None:
-            rough = rough[:, rows]
-        # In float32 a dot product of d terms, summed in any order, is off by less than d/2^24 of |q||v|;
-        # the constant covers numbers too small for a relative error. Twice: this row and the k-th may both be off.
-        margin = 2 * ((vectors.shape[1] + 4) * 2.0**-24 * norm * self._lengths + 1e-37)
-        passing = rough >= (self._floor - margin).astype(np.float32)[:, None]
-        if rough.shape[1] > self._k and np.count_nonzero(passing) > 2 * self._k * len(self._queries):
-            kth = np.partition(rough, -self._k, axis=1)[:, -self._k]
-            passing &= rough >= (kth - margin).astype(np.float32)[:, None]
-        owner, column = np.nonzero(passing)
-        if len(owner):
-            row = column if rows is None else rows[column]
-            self._merge(owner, ids[row], self._score(owner, vectors, row))
+    def look(self, piece: _Piece) -> None:
+        """Consider these rows for all queries."""
+        block, start = piece.block, piece.start
+        # Twice: this row and the k-th may both be off.
+        margin = 2 * products.margins(self._lengths, block.norm, self._queries.shape[1])
+        while start < piece.stop:
+            floors = (self._floor - margin).astype(np.float32)
+            start, owner, place, rough = products.find(
+                block.vectors, piece.rows, start, piece.stop, self._queries, floors, block.norm
+            )
+            if len(owner) > 2 * self._k * self.count:
+                order = np.lexsort((-rough, owner))
+                owner, place, rough = owner[order], place[order], rough[order]
+                passing = rough >= (self._kth(owner, _rank(owner), rough) - margin).astype(np.float32)[owner]
+                owner, place = owner[passing], place[passing]
+            if len(owner):
+                row = place if piece.rows is None else piece.rows[place]
+                self._merge(owner, block.keys[row], self._score(owner, block.vectors, row))
 
     def consider(self, query: int, ids: Integers, vectors: Floats) -> None:
         """Consider m items for one query: ids (m,), vectors (m, d)."""
-        owner = np.full(len(ids), query)
-        self._merge(owner, ids, self._score(owner, vectors, np.arange(len(ids))))
+        self._merge(np.full(len(ids), query), ids, _products(self._exact_queries[query], vectors))
 
     def take(self) -> list[tuple[Integers, Floats]]:
         """(ids, scores) of each query, best first."""
-        ends = np.cumsum(np.bincount(self._owner, minlength=len(self._queries)))[:-1]
-        return list(zip(np.split(self._ids, ends), np.split(self._scores, ends), strict=True))
+        bounds = np.searchsorted(self._owner, np.arange(self.count + 1)).tolist()
+        return [(self._ids[a:b], self._scores[a:b]) for a, b in pairwise(bounds)]
 
     def _score(self, owner: Integers, vectors: Floats, row: Integers) -> Floats:
         scores = np.empty(len(row), np.float32)
         step = max(1, _RESCORED_NUMBERS // vectors.shape[1])
         for start in range(0, len(row), step):
             part = slice(start, start + step)
-            # A sum along the last axis adds up each row in one order, whatever rows stand around it.
-            scores[part] = (self._exact_queries[owner[part]] * vectors[row[part]]).sum(axis=1)
+            scores[part] = _products(self._exact_queries[owner[part]], vectors[row[part]])
         return scores
 
     def _merge(self, owner: Integers, ids: Integers, scores: Floats) -> None:
-        owner = np.concatenate([self._owner, owner])
-        ids = np.concatenate([self._ids, ids])
-        scores = np.concatenate([self._scores, scores])
-        order = np.lexsort((ids, -scores, owner))
-        owner, ids, scores = owner[order], ids[order], scores[order]
-        rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
+        with self._lock:
+            owner = np.concatenate([self._owner, owner])
+            ids = np.concatenate([self._ids, ids])
+            scores = np.concatenate([self._scores, scores])
+            order = np.lexsort((ids, -scores, owner))
+            owner, ids, scores = owner[order], ids[order], scores[order]
+            rank = _rank(owner)
+            self._floor = self._kth(owner, rank, scores)
+            kept = rank < self._k
+            self._owner, self._ids, self._scores = owner[kept], ids[kept], scores[kept]
+
+    def _kth(self, owner: Integers, rank: Integers, scores: Floats) -> npt.NDArray[np.float64]:
+        """(queries,): the k-th score of each, of scores with their rank; -inf where there is none."""
+        kth = np.full(self.count, -np.inf)
         last = rank == self._k - 1
-        self._floor[owner[last]] = scores[last]
-        kept = rank < self._k
-        self._owner, self._ids, self._scores = owner[kept], ids[kept], scores[kept]
+        kth[owner[last]] = scores[last]
+        return kth
 
 
 def scan(best: Best, blocks: Sequence[Block], among: Selection | None) -> None:
-    """Offer every live row of the blocks, or those that are selected."""
+    """Look at every live row of the blocks, or at those that are selected."""
+    workers = products.threads(best.count)
+    pieces = _pieces(blocks, among, products.most_rows(best.count), workers)
+    if workers == 1:
+        for piece in pieces:
+            best.look(piece)
+        return
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            best.look(piece)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for running in [pool.submit(work) for _ in range(workers)]:
+            running.result()
+
+
+def _pieces(blocks: Sequence[Block], among: Selection | None, most_rows: int, workers: int) -> Iterator[_Piece]:
+    """The rows that may be found, in pieces: each as large as all before it together, since then it holds about as many
+    candidates as there are answers."""
+    seen = 0
     for block in blocks:
-        for ids, vectors, rows in _stretches(block, among, best.most_rows):
-            best.offer(ids, vectors, rows, block.norm)
+        rows = block.rows(among)
+        count = len(block.keys) if rows is None else len(rows)
+        start = 0
+        while start < count:
+            stop = min(count, start + min(most_rows, max(_FIRST_ROWS, seen // workers)))
+            yield _Piece(block, rows, start, stop)
+            seen += stop - start
+            start = stop
 
 
-def _stretches(
-    block: Block, among: Selection | None, most_rows: int
-) -> Iterator[tuple[Integers, Floats, Integers | None]]:
-    """The rows of a block that may be found, in pieces: ids (n,), vectors (n, d), which of these n (None: all)."""
-    eligible = block.rows(among)
-    for start in range(0, len(block.keys), most_rows):
-        stretch = slice(start, start + most_rows)
-        ids, vectors = block.keys[stretch], block.vectors[stretch]
-        if eligible is None:
-            yield ids, vectors, None
-            continue
-        first, end = np.searchsorted(eligible, (start, start + len(ids)))
-        rows = eligible[first:end] - start
-        if len(rows) >= _GATHER_BELOW * len(ids):
-            yield ids, vectors, rows
-        elif len(rows):
-            yield ids[rows], vectors[rows], None
+def _products(queries: npt.NDArray[np.float64], vectors: Floats) -> Floats:
+    """Of one query (d,) or as many as vectors (m, d): (m,)."""
+    # A sum along the last axis adds up each row in one order, whatever rows stand around it.
+    products: Floats = (queries * vectors).sum(axis=1).astype(np.float32)
+    return products
+
+
+def _rank(owner: Integers) -> Integers:
+    """(n,): how many entries of the same query stand before each."""
+    rank: Integers = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    return rank

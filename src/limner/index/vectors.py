@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,7 @@ class Block:
         return rows if self.live is None else rows[self.live[rows]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """What a space held at one moment."""
 
@@ -87,6 +88,32 @@ class Snapshot:
     """What the ledger said; the blocks are in the order of its shards."""
     blocks: tuple[Block, ...]
     structure: Structure | None
+
+    def vectors(self, keys: Integers) -> Floats:
+        """(m, d) of a dense space: those of ascending keys (m,) that are alive and covered."""
+        blocks, firsts, lasts = self._spans
+        taken = np.empty((len(keys), blocks[0].space.size), np.float32)
+        starts, ends = np.searchsorted(keys, firsts).tolist(), np.searchsorted(keys, lasts, "right").tolist()
+        apart = not np.any(firsts[1:] <= lasts[:-1])
+        for block, start, end in zip(blocks, starts, ends, strict=True):
+            asked = keys[start:end]
+            if start == end:
+                continue
+            rows = np.searchsorted(block.keys, asked)
+            if apart:
+                taken[start:end] = block.vectors[rows]
+                continue
+            here = block.keys[rows] == asked
+            if block.live is not None:
+                here &= block.live[rows]
+            taken[start:end][here] = block.vectors[rows[here]]
+        return taken
+
+    @cached_property
+    def _spans(self) -> tuple[tuple[Block, ...], Integers, Integers]:
+        """The covered blocks by their first key, the first keys and the last keys."""
+        blocks = tuple(sorted((block for block in self.blocks if block.covered), key=lambda block: int(block.keys[0])))
+        return blocks, np.array([block.keys[0] for block in blocks]), np.array([block.keys[-1] for block in blocks])
 
     def rest(self) -> tuple[Block, ...]:
         """The blocks that the structure does not cover."""
