@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from vector_blocks import blocks_of
 
 from limner.core.selection import Selection
-from limner.core.types import Space
 from limner.index import exact, products
 from limner.index.exact import Best, scan
 from limner.index.vectors import Block
@@ -36,15 +36,6 @@ def oracle(queries: np.ndarray, vectors: np.ndarray, ids: np.ndarray, k: int) ->
         order = np.lexsort((ids, -scores))[:k]
         answers.append((ids[order].tolist(), scores[order].tolist()))
     return answers
-
-
-def blocks_of(vectors: np.ndarray, ids: np.ndarray, cut: int, live: np.ndarray | None = None) -> list[Block]:
-    space = Space("image", "dense", vectors.shape[1], "dot")
-    norm = float(np.linalg.norm(vectors.astype(np.float64), axis=1).max())
-    parts = [part for part in np.split(np.arange(len(ids)), [min(cut, len(ids))]) if len(part)]
-    alive = [None if live is None else live[own] for own in parts]
-    pairs = zip(parts, alive, strict=True)
-    return [Block(ids[own], {"vectors": vectors[own]}, space, mask, None, norm, False) for own, mask in pairs]
 
 
 def answers(queries: np.ndarray, blocks: list[Block], k: int, among: Selection | None = None) -> list:
@@ -136,6 +127,25 @@ class TestCompiled:
             bad[place] = wrong
             with pytest.raises(ValueError, match="do not fit"):
                 products.compiled.scan(*bad)
+
+    def test_codes_that_do_not_fit_are_refused(self) -> None:
+        assert products.compiled is not None
+        codes, scales, query = np.ones((5, 4), np.int8), np.ones(5, np.float32), np.full(4, 9, np.int16)
+        good = [codes, scales, query, 36.0, np.empty(5, np.int64)]
+        assert products.compiled.near(*good) == 5
+        high = np.full(2**16, 2**15 - 1, np.int16)
+        for place, wrong in [
+            (0, codes[:4].copy()),
+            (1, scales[:4].copy()),
+            (2, query[:3].copy()),
+            (4, np.empty(4, np.int64)),
+        ]:
+            bad = list(good)
+            bad[place] = wrong
+            with pytest.raises(ValueError, match="do not fit"):
+                products.compiled.near(*bad)
+        with pytest.raises(ValueError, match="do not fit"):
+            products.compiled.near(np.ones((1, 2**16), np.int8), scales[:1].copy(), high, 0.0, np.empty(1, np.int64))
 
     @pytest.mark.skipif(platform.system() != "Linux", reason="reads /proc")
     def test_it_rounds_where_the_processor_can(self) -> None:

@@ -183,6 +183,18 @@ static int can_round(void) {
 #endif
 }
 
+/* Codes of one byte a number: the rows whose sum of products with the query, times their scale, is `floor` or more. */
+WIDE static int64_t scan_codes(const int8_t *codes, const float *scales, const int16_t *query, int64_t count,
+                               int64_t size, float floor, int64_t *rows) {
+    int64_t found = 0;
+    for (int64_t row = 0; row < count; row++, codes += size) {
+        int32_t sum = 0;
+        for (int64_t i = 0; i < size; i++) sum += (int16_t)codes[i] * query[i];
+        if ((float)sum * scales[row] >= floor) rows[found++] = row;
+    }
+    return found;
+}
+
 enum { VECTORS, ROWS, QUERIES, FLOORS, SLACK, OWNERS, PLACES, SCORES, BUFFERS };
 
 static const char *mismatch(const Scan *scan, const Py_buffer *views, int64_t start) {
@@ -236,7 +248,40 @@ done:
     return result;
 }
 
-static PyMethodDef methods[] = {{"scan", scan, METH_VARARGS, scan_doc}, {NULL, NULL, 0, NULL}};
+PyDoc_STRVAR(near_doc,
+    "near(codes, scales, query, floor, rows) -> count\n\n"
+    "The rows of codes (n, d) int8 whose product with the query (d,) int16, times their scale (n,) float32, is at least\n"
+    "floor, into rows (n,) int64. 128 times the sum of the query's absolute numbers must fit into 31 bits.");
+
+static PyObject *near(PyObject *self, PyObject *arguments) {
+    (void)self;
+    enum { CODES, SCALES, QUERY, FOUND, COUNT };
+    PyObject *objects[COUNT], *result = NULL;
+    Py_buffer views[COUNT] = {{0}};
+    float floor;
+    if (!PyArg_ParseTuple(arguments, "OOOfO", objects, objects + 1, objects + 2, &floor, objects + 3)) return NULL;
+    for (int i = 0; i < COUNT; i++)
+        if (PyObject_GetBuffer(objects[i], views + i, i == FOUND ? PyBUF_WRITABLE : PyBUF_SIMPLE)) goto done;
+    const int64_t count = views[SCALES].len / 4, size = views[QUERY].len / 2;
+    const int16_t *query = views[QUERY].buf;
+    int64_t sum = 0, found;
+    for (int64_t i = 0; i < size; i++) sum += 128 * llabs((long long)query[i]);
+    if (views[CODES].len != count * size || views[FOUND].len != 8 * count || sum > INT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "the arrays do not fit together");
+        goto done;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    found = scan_codes(views[CODES].buf, views[SCALES].buf, query, count, size, floor, views[FOUND].buf);
+    Py_END_ALLOW_THREADS
+    result = PyLong_FromLongLong(found);
+done:
+    for (int i = 0; i < COUNT; i++)
+        if (views[i].obj) PyBuffer_Release(views + i);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"scan", scan, METH_VARARGS, scan_doc}, {"near", near, METH_VARARGS, near_doc}, {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_products", NULL, -1, methods, NULL, NULL, NULL, NULL};
 

@@ -9,13 +9,15 @@ import numpy as np
 
 from limner.core.selection import Selection
 from limner.core.types import Dense, Floats, Integers, Representation
+from limner.index import products
 from limner.index.arrays import Array, Arrays
 from limner.index.chunks import Chunks
 from limner.index.exact import QUERIES, Best, scan
 from limner.index.layout import fitted
+from limner.index.sketch import Sketch
 from limner.index.stored import RECALL, StoredIndex, check_recall
 from limner.index.structure import Structure
-from limner.index.vectors import Snapshot, VectorStore
+from limner.index.vectors import Block, Snapshot, VectorStore
 
 if TYPE_CHECKING:
     from limner.index.partition import Partition
@@ -42,6 +44,8 @@ class DenseIndex(StoredIndex["Partition"]):
         super().__init__(store, least)
         check_recall(recall)
         self._recall = recall
+        self._sketches: dict[int, tuple[Arrays, Sketch]] = {}
+        """Of blocks that no structure covers, by the identity of their arrays."""
 
     def _build(self, chunks: Chunks) -> dict[str, Array]:
         from limner.index.partition_build import build
@@ -73,7 +77,9 @@ class DenseIndex(StoredIndex["Partition"]):
             if structure is not None:
                 # First of all: what scores less than these need not be looked at twice.
                 self._consider_candidates(best, snapshot, structure, group, k, among)
-            scan(best, blocks, among)
+            sketched = structure is not None and len(group) <= products.FEW and products.compiled is not None
+            if not (sketched and best.sift(self._sketched(blocks), among)):
+                scan(best, blocks, among)
             found += best.take()
         return found
 
@@ -84,6 +90,13 @@ class DenseIndex(StoredIndex["Partition"]):
         for query, (rows, _) in enumerate(candidates):
             keys = np.sort(structure.keys(rows))
             best.consider(query, keys, snapshot.vectors(keys))
+
+    def _sketched(self, blocks: Sequence[Block]) -> list[tuple[Block, Sketch]]:
+        """Blocks that no structure covers, with a sketch that is made the first time."""
+        known = self._sketches
+        pairs = [known.get(id(block.arrays)) or (block.arrays, Sketch.of(block.vectors)) for block in blocks]
+        self._sketches = {id(arrays): (arrays, sketch) for arrays, sketch in pairs}
+        return [(block, sketch) for block, (_, sketch) in zip(blocks, pairs, strict=True)]
 
 
 class _Vectors(Sequence[Floats]):

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from limner.core.selection import Selection
 from limner.core.types import Floats, Integers
 from limner.index import products
+from limner.index.sketch import Question, Sketch
 from limner.index.vectors import Block
 
 QUERIES = 256
@@ -79,6 +80,20 @@ class Best:
     def consider(self, query: int, ids: Integers, vectors: Floats) -> None:
         """Consider m items for one query: ids (m,), vectors (m, d)."""
         self._merge(np.full(len(ids), query), ids, _products(self._exact_queries[query], vectors))
+
+    def sift(self, blocks: Sequence[tuple[Block, Sketch]], among: Selection | None) -> bool:
+        """Consider the rows of these blocks for all queries; False, and nothing is done, if any has no k-th row yet."""
+        if np.isneginf(self._floor).any():
+            return False
+        for query in range(self.count):
+            asked = Question.of(self._exact_queries[query])
+            for block, sketch in blocks:
+                rows = sketch.near(asked, float(self._floor[query]))
+                if len(rows) and (mask := block.mask(among)) is not None:
+                    rows = rows[mask[rows]]
+                if len(rows):
+                    self.consider(query, block.keys[rows], block.vectors[rows])
+        return True
 
     def take(self) -> list[tuple[Integers, Floats]]:
         """(ids, scores) of each query, best first."""

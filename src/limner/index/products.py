@@ -22,7 +22,7 @@ try:
 except ImportError:
     compiled = None
 
-_FEW = 8
+FEW = 8
 """Up to so many queries the compiled loop compares float32 numbers, beyond it rounds them first."""
 
 _FOUND = 1 << 17
@@ -92,8 +92,8 @@ def rounding(queries: Floats, norm: float) -> npt.NDArray[np.float64]:
 
 
 def _is_compiled(query_count: int) -> bool:
-    return compiled is not None and (query_count <= _FEW or bool(compiled.CAN_ROUND))
+    return compiled is not None and (query_count <= FEW or bool(compiled.CAN_ROUND))
 
 
 def _is_rounded(query_count: int) -> bool:
-    return compiled is not None and query_count > _FEW and bool(compiled.CAN_ROUND)
+    return compiled is not None and query_count > FEW and bool(compiled.CAN_ROUND)
