@@ -28,6 +28,9 @@ QUERIES = 256
 _FIRST_ROWS = 256
 """So many rows are looked at first: with nothing found yet, all of them are candidates."""
 
+_GATHERED = 2000
+"""So few rows are copied out of their blocks to be looked at as one."""
+
 _RESCORED_NUMBERS = 1 << 20
 
 
@@ -130,6 +133,8 @@ class Best:
 
 def scan(best: Best, blocks: Sequence[Block], among: Selection | None) -> None:
     """Look at every live row of the blocks, or at those that are selected."""
+    if among is not None and len(among) <= _GATHERED:
+        blocks, among = _gathered(blocks, among), None
     workers = products.threads(best.count)
     pieces = _pieces(blocks, among, products.most_rows(best.count), workers)
     if workers == 1:
@@ -164,6 +169,17 @@ def _pieces(blocks: Sequence[Block], among: Selection | None, most_rows: int, wo
             yield _Piece(block, rows, start, stop)
             seen += stop - start
             start = stop
+
+
+def _gathered(blocks: Sequence[Block], among: Selection) -> list[Block]:
+    """The selected rows of all blocks as one block, if there are any."""
+    chosen = [(block, rows) for block in blocks if (rows := block.rows(among)) is not None and len(rows)]
+    if not chosen:
+        return []
+    keys = np.concatenate([block.keys[rows] for block, rows in chosen])
+    vectors = np.concatenate([block.vectors[rows] for block, rows in chosen])
+    norm, space = max(block.norm for block, _ in chosen), chosen[0][0].space
+    return [Block(keys, {"vectors": vectors}, space, None, None, norm, False)]
 
 
 def _products(queries: npt.NDArray[np.float64], vectors: Floats) -> Floats:
