@@ -50,10 +50,9 @@ def test_sifted_as_scanned(count: int) -> None:
     queries = rng.normal(size=(count, 40)).astype(np.float32)
     blocks = blocks_of(vectors, np.arange(900), 200, rng.random(900) < 0.9)
     scanned, sifted = Best(queries, 12), Best(queries, 12)
-    pairs = [(block, Sketch.of(block.vectors)) for block in blocks[1:]]
-    assert not sifted.sift(pairs, None), "nothing is found yet, so every row would pass"
-    scan(sifted, blocks[:1], None)
-    assert sifted.sift(pairs, None)
+    for block in blocks:
+        sifted.sift([block], [Sketch.of(block.vectors)], None)
+        assert sifted.is_full()
     scan(scanned, blocks, None)
     for (ids, scores), (same_ids, same_scores) in zip(sifted.take(), scanned.take(), strict=True):
         assert ids.tolist() == same_ids.tolist()

@@ -25,6 +25,7 @@
 
 #define AHEAD 8 /* rows that are fetched before they are needed, where they are not side by side */
 #define LINE 16 /* numbers of a cache line */
+#define TILE 12 /* rows that are multiplied together */
 
 typedef struct {
     const float *vectors, *queries, *floors, *slack;
@@ -84,7 +85,6 @@ WIDE static int64_t scan_plainly(Scan *scan, int64_t place) {
 /* A tile of rows and a group of queries, both rounded to bfloat16, are multiplied within the registers. */
 
 #define BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
-#define TILE 12
 #define WIDTH 2 /* registers of 16 queries */
 #define GROUP (16 * WIDTH)
 
@@ -201,7 +201,8 @@ static const char *mismatch(const Scan *scan, const Py_buffer *views, int64_t st
     const int64_t row_bytes = 4 * scan->size, queries = scan->query_count;
     if (!row_bytes || views[VECTORS].len % row_bytes || views[QUERIES].len != queries * row_bytes) return "vectors";
     if (views[SLACK].obj && (views[SLACK].len != 4 * queries || !can_round())) return "slack";
-    if (views[PLACES].len != 8 * scan->capacity || views[SCORES].len != 4 * scan->capacity) return "what is found";
+    if (views[PLACES].len != 8 * scan->capacity || views[SCORES].len != 4 * scan->capacity ||
+        scan->capacity < TILE * queries) return "what is found";
     const int64_t count = views[VECTORS].len / row_bytes;
     if (start < 0 || start > scan->stop || scan->stop > (scan->rows ? views[ROWS].len / 8 : count)) return "places";
     for (int64_t i = start; scan->rows && i < scan->stop; i++)
@@ -225,9 +226,10 @@ static PyObject *scan(PyObject *self, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OOLLOOOOOO", objects, objects + 1, &start, &stop, objects + 2, objects + 3,
                           objects + 4, objects + 5, objects + 6, objects + 7)) return NULL;
     PyObject *result = NULL;
-    for (int i = 0; i < BUFFERS; i++)
-        if (objects[i] != Py_None && PyObject_GetBuffer(objects[i], views + i, i < OWNERS ? PyBUF_SIMPLE : PyBUF_WRITABLE))
-            goto done;
+    for (int i = 0; i < BUFFERS; i++) {
+        const int flags = i < OWNERS ? PyBUF_SIMPLE : PyBUF_WRITABLE;
+        if (objects[i] != Py_None && PyObject_GetBuffer(objects[i], views + i, flags)) goto done;
+    }
     const int64_t queries = views[FLOORS].len / 4;
     Scan call = {views[VECTORS].buf, views[QUERIES].buf, views[FLOORS].buf, views[SLACK].buf, views[ROWS].buf,
                  queries ? views[QUERIES].len / 4 / queries : 0, queries, stop, views[OWNERS].len / 4,
@@ -250,7 +252,7 @@ done:
 
 PyDoc_STRVAR(near_doc,
     "near(codes, scales, query, floor, rows) -> count\n\n"
-    "The rows of codes (n, d) int8 whose product with the query (d,) int16, times their scale (n,) float32, is at least\n"
+    "Rows of codes (n, d) int8 whose product with the query (d,) int16, times their scale (n,) float32, is at least\n"
     "floor, into rows (n,) int64. 128 times the sum of the query's absolute numbers must fit into 31 bits.");
 
 static PyObject *near(PyObject *self, PyObject *arguments) {

@@ -28,6 +28,9 @@ LEAST = 20_000
 SCANNED = 10_000
 """A filter that leaves so few of the items is answered by scanning those."""
 
+SKETCHED = 1 << 18
+"""So many rows that no structure covers yet are sketched (a byte a number); more of them wait for one."""
+
 
 class DenseIndex(StoredIndex["Partition"]):
     """Implements `core.protocols.Index` for spaces of kind "dense", similarity "cosine" or "dot".
@@ -67,19 +70,16 @@ class DenseIndex(StoredIndex["Partition"]):
     ) -> list[tuple[Integers, Floats]]:
         found = []
         structure = snapshot.structure
-        if structure is None or self._recall == 1 or (among is not None and len(among) <= SCANNED):
-            blocks, structure = snapshot.blocks, None
-        else:
-            blocks = snapshot.rest()
+        if self._recall == 1 or (among is not None and len(among) <= SCANNED):
+            structure = None
         for start in range(0, len(queries), QUERIES):
             group = queries.values[start : start + QUERIES]
             best = Best(group, k)
-            if structure is not None:
-                # First of all: what scores less than these need not be looked at twice.
+            if structure is None:
+                scan(best, snapshot.blocks, among)
+            else:
                 self._consider_candidates(best, snapshot, structure, group, k, among)
-            sketched = structure is not None and len(group) <= products.FEW and products.compiled is not None
-            if not (sketched and best.sift(self._sketched(blocks), among)):
-                scan(best, blocks, among)
+                self._consider_rest(best, snapshot.rest(), among)
             found += best.take()
         return found
 
@@ -91,12 +91,16 @@ class DenseIndex(StoredIndex["Partition"]):
             keys = np.sort(structure.keys(rows))
             best.consider(query, keys, snapshot.vectors(keys))
 
-    def _sketched(self, blocks: Sequence[Block]) -> list[tuple[Block, Sketch]]:
-        """Blocks that no structure covers, with a sketch that is made the first time."""
+    def _consider_rest(self, best: Best, blocks: Sequence[Block], among: Selection | None) -> None:
+        """The rows that no structure covers, by their sketches where that is quicker; these are made the first time."""
+        rows = sum(len(block.keys) for block in blocks)
+        if products.compiled is None or best.count > products.FEW or rows > SKETCHED or not best.is_full():
+            scan(best, blocks, among)
+            return
         known = self._sketches
         pairs = [known.get(id(block.arrays)) or (block.arrays, Sketch.of(block.vectors)) for block in blocks]
         self._sketches = {id(arrays): (arrays, sketch) for arrays, sketch in pairs}
-        return [(block, sketch) for block, (_, sketch) in zip(blocks, pairs, strict=True)]
+        best.sift(blocks, [sketch for _, sketch in pairs], among)
 
 
 class _Vectors(Sequence[Floats]):

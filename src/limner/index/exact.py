@@ -82,21 +82,23 @@ class Best:
 
     def consider(self, query: int, ids: Integers, vectors: Floats) -> None:
         """Consider m items for one query: ids (m,), vectors (m, d)."""
-        self._merge(np.full(len(ids), query), ids, _products(self._exact_queries[query], vectors))
+        owner = np.full(len(ids), query)
+        self._merge(owner, ids, self._score(owner, vectors, np.arange(len(ids))))
 
-    def sift(self, blocks: Sequence[tuple[Block, Sketch]], among: Selection | None) -> bool:
-        """Consider the rows of these blocks for all queries; False, and nothing is done, if any has no k-th row yet."""
-        if np.isneginf(self._floor).any():
-            return False
+    def is_full(self) -> bool:
+        """Whether every query has k rows."""
+        return not np.isneginf(self._floor).any()
+
+    def sift(self, blocks: Sequence[Block], sketches: Sequence[Sketch], among: Selection | None) -> None:
+        """Consider the rows of blocks with these sketches for all queries. Quick once it is full."""
         for query in range(self.count):
             asked = Question.of(self._exact_queries[query])
-            for block, sketch in blocks:
+            for block, sketch in zip(blocks, sketches, strict=True):
                 rows = sketch.near(asked, float(self._floor[query]))
                 if len(rows) and (mask := block.mask(among)) is not None:
                     rows = rows[mask[rows]]
                 if len(rows):
                     self.consider(query, block.keys[rows], block.vectors[rows])
-        return True
 
     def take(self) -> list[tuple[Integers, Floats]]:
         """(ids, scores) of each query, best first."""
@@ -108,7 +110,8 @@ class Best:
         step = max(1, _RESCORED_NUMBERS // vectors.shape[1])
         for start in range(0, len(row), step):
             part = slice(start, start + step)
-            scores[part] = _products(self._exact_queries[owner[part]], vectors[row[part]])
+            # A sum along the last axis adds up each row in one order, whatever rows stand around it.
+            scores[part] = (self._exact_queries[owner[part]] * vectors[row[part]]).sum(axis=1)
         return scores
 
     def _merge(self, owner: Integers, ids: Integers, scores: Floats) -> None:
@@ -180,13 +183,6 @@ def _gathered(blocks: Sequence[Block], among: Selection) -> list[Block]:
     vectors = np.concatenate([block.vectors[rows] for block, rows in chosen])
     norm, space = max(block.norm for block, _ in chosen), chosen[0][0].space
     return [Block(keys, {"vectors": vectors}, space, None, None, norm, False)]
-
-
-def _products(queries: npt.NDArray[np.float64], vectors: Floats) -> Floats:
-    """Of one query (d,) or as many as vectors (m, d): (m,)."""
-    # A sum along the last axis adds up each row in one order, whatever rows stand around it.
-    products: Floats = (queries * vectors).sum(axis=1).astype(np.float32)
-    return products
 
 
 def _rank(owner: Integers) -> Integers:
