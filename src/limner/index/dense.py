@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 LEAST = 20_000
 """So many vectors are scanned exactly in about two milliseconds; a partition is quicker only beyond."""
 
-SCANNED = 10_000
-"""A filter that leaves so few of the items is answered by scanning those."""
+SCANNED = 4
+"""A filter that leaves so many times the root of the number of items, as many as a partition has lists, is answered by
+scanning those: asking the partition costs as much."""
 
 SKETCHED = 1 << 18
 """So many rows that no structure covers yet are sketched (a byte a number); more of them wait for one."""
@@ -69,8 +70,8 @@ class DenseIndex(StoredIndex["Partition"]):
         self, snapshot: Snapshot, queries: Representation, k: int, among: Selection | None
     ) -> list[tuple[Integers, Floats]]:
         found = []
-        structure = snapshot.structure
-        if self._recall == 1 or (among is not None and len(among) <= SCANNED):
+        structure = None if self._recall == 1 else snapshot.structure
+        if structure is not None and among is not None and len(among) <= SCANNED * len(structure) ** 0.5:
             structure = None
         for start in range(0, len(queries), QUERIES):
             group = queries.values[start : start + QUERIES]

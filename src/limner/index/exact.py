@@ -28,7 +28,7 @@ QUERIES = 256
 _FIRST_ROWS = 256
 """So many rows are looked at first: with nothing found yet, all of them are candidates."""
 
-_GATHERED = 2000
+_GATHERED = 200
 """So few rows are copied out of their blocks to be looked at as one."""
 
 _RESCORED_NUMBERS = 1 << 20
