@@ -49,7 +49,9 @@ class Pisa(Contender):
 
     def search(self, query: Representation, k: int, effort: Effort, allowed: Mask | None = None) -> Integers:
         assert isinstance(query, Sparse)
-        words = {str(word): float(weight) for word, weight in zip(query.indices, query.values, strict=True)}
+        # PISA drops what stands behind the point of a weight, and takes no whole numbers.
+        weights = np.rint(100 * query.values).tolist()
+        words = dict(zip(map(str, query.indices), weights, strict=True))
         which, names = np.empty(k, np.int32), np.empty(k, object)
         ranks, scores = np.empty(k, np.int32), np.empty(k, np.float32)
         with self._one_at_a_time:
