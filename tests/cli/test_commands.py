@@ -74,6 +74,11 @@ def test_search_by_picture_words_minus_and_filter(indexed: Path, limner: Limner)
     assert limner("search", "red", "--where", "name = 'green.png'").out.split()[2:] == ["photos/green.png"]
 
 
+def test_search_for_like_words(indexed: Path, limner: Limner) -> None:
+    plain, expanded = (limner("search", "red", *more) for more in ([], ["--expand"]))
+    assert (expanded.code, expanded.out.split()[2]) == (0, plain.out.split()[2])
+
+
 def test_nothing_found_is_an_answer(indexed: Path, limner: Limner) -> None:
     ran = limner("search", "red", "--min-score", "0.9999999")
     assert (ran.code, ran.out, ran.err) == (0, "nothing found\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from limner.collection import Collection
 from limner.collection.ledger import upright_rgb
 from limner.core.errors import BundleError, CollectionError, InputError, PictureError, QueryError
 from limner.core.query import Compare, Picture, Query, Term, Text
-from limner.core.types import Hit, Region
+from limner.core.types import Hit, Item, Region
 from limner.data.pictures import read_picture
 
 Ids = Callable[[Collection], dict[str, str]]
@@ -245,3 +246,18 @@ def test_a_closed_collection(indexed: Collection) -> None:
     indexed.close()
     with pytest.raises(CollectionError, match="has been closed"):
         indexed.search("red")
+
+
+def test_words_like_those_of_the_query_are_found_on_request(home: Path, photos: Path) -> None:
+    """With the model of the package: it knows that a lady is a woman, and the sea an ocean."""
+    texts = {"red": "a woman by the ocean", "green": "a man on a hill", "blue": "a dog with a ball"}
+    with Collection(home / "small.limner") as collection:
+        collection.add([Item(str(photos / f"{name}.png"), texts=(text,)) for name, text in texts.items()])
+        for expand, wanted in ((False, set()), (True, {"words: ~woman", "words: ~ocean"})):
+            hits = collection.search("a lady at the sea", expand=expand, explain=True)
+            told = {Path(hit.uri).stem: {part for part in hit.parts if part.startswith("words")} for hit in hits}
+            assert told == {"red": wanted, "green": set(), "blue": set()}
+            assert all(sum(hit.parts.values()) == pytest.approx(hit.score, abs=1e-4) for hit in hits)
+        unable = dataclasses.replace(collection._model(), expansion=None)
+        with pytest.raises(InputError, match="no dense space to compare words in: search without expand"):
+            unable.engine(expand=True)

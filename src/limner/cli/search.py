@@ -57,6 +57,9 @@ def search(
             "--explain", help="Show below each hit what it was found by: each part's weight, its place if known."
         ),
     ] = False,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Let what is written about pictures say it in like words, too.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Show the page of pictures in the browser.")] = False,
 ) -> None:
     """Find pictures with words, a picture, or both.
@@ -70,7 +73,7 @@ def search(
     if image:
         image = os.path.expanduser(image)  # no shell does that in --image=~/ref.jpg
     with open_collection(collection, recall) as photos:
-        hits = photos.search(query, image=image, k=k, where=where, min_score=min_score, explain=explain)
+        hits = photos.search(query, image=image, k=k, where=where, min_score=min_score, explain=explain, expand=expand)
     if json:
         print(as_json([hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]))
     else:

@@ -188,11 +188,13 @@ class Collection:
         where: str | Predicate | None = None,
         min_score: float = 0.0,
         explain: bool = False,
+        expand: bool = False,
     ) -> list[Hit]:
         """The k best answers, best first, of those that fit `where` and are at least as probable as `min_score`.
 
         With `explain` the parts of a hit name the single words that it matched, and `hit.regions` tells where in the
-        picture, where the model looks at its places one by one.
+        picture, where the model looks at its places one by one. With `expand` what is written about pictures may also
+        say it in words like those of the query (see docs/query-language.md).
 
         `query` in the language of docs/query-language.md, or its tree; `image` joins its terms.
         Raises QueryError (with the place in the text), InputError, PictureError, ModelMismatch.
@@ -206,7 +208,7 @@ class Collection:
         asked = Query(terms, _both(tree.where, _predicate(where)))
 
         def ask(model: OpenModel) -> list[Hit]:
-            return model.engine(given).search(asked, k, min_probability=min_score, explain=explain)
+            return model.engine(given, expand=expand).search(asked, k, min_probability=min_score, explain=explain)
 
         return self._answer(ask)
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from limner.collection.ledger import Ledger
 from limner.collection.storage import Storage
+from limner.collection.written import written_about
+from limner.core.errors import InputError
 from limner.core.protocols import Index
 from limner.core.types import Representation, Representations
 from limner.encode.bundle import Bundle, bundled_models, find_bundle
+from limner.encode.expansion import DEPTH, Expansion
 from limner.encode.onnx import OnnxEncoder
-from limner.encode.words import FINGERPRINT, WORDS, WithWords
+from limner.encode.words import FINGERPRINT, WORDS, WithWords, words_of
 from limner.index.catalogue import Catalogue
 from limner.index.filters import Filters
 from limner.index.lexical import LexicalIndex
@@ -40,6 +43,8 @@ class OpenModel:
     """What is written about the items."""
     indexes: Mapping[str, Index]
     """Of all these spaces."""
+    expansion: Expansion | None
+    """Of the words of questions; None: the model has no space of one vector a text to compare words in."""
     catalogue: Catalogue
     filters: Filters
 
@@ -52,17 +57,23 @@ class OpenModel:
         words, found_words = storage.open(FINGERPRINT, WORDS)
         stores = {name: store for name, (store, _) in opened_spaces.items()}
         indexes = {**{name: index for name, (_, index) in opened_spaces.items()}, WORDS.name: found_words}
-        opened = cls(record, encoder, stores, words, indexes, catalogue, Filters(catalogue))
+        expansion = _expansion(encoder, indexes, catalogue)
+        opened = cls(record, encoder, stores, words, indexes, expansion, catalogue, Filters(catalogue))
         opened.engine()  # says now, not after an hour of indexing, what it would say to the first search
         return opened
 
-    def engine(self, given: Image.Image | None = None) -> Engine:
-        """What answers queries; `given` is the picture that a query calls `ledger.GIVEN`."""
+    def engine(self, given: Image.Image | None = None, *, expand: bool = False) -> Engine:
+        """What answers queries; `given` is the picture that a query calls `ledger.GIVEN`.
+
+        `expand`: a text asks for words like its own, too. Raises InputError where the model cannot compare words.
+        """
+        if expand and self.expansion is None:
+            raise InputError(f"model {self.record.name} has no dense space to compare words in: search without expand")
         words = self.indexes[WORDS.name]
         assert isinstance(words, LexicalIndex | RemoteIndex)
         side = self.encoder.picture_side
         ledger = Ledger(self.catalogue, self.stores, self.words, words.frequency, self.filters, side, given)
-        encoder = WithWords(self.encoder, words.frequency)
+        encoder = WithWords(self.encoder, words.frequency, self.expansion if expand else None)
         return Engine(encoder, self.indexes, ledger, fusion=Calibrated({WORDS.name: 1.0}))
 
     def refresh(self) -> None:
@@ -79,6 +90,20 @@ class OpenModel:
         """Be the model of the collection from now on, if it has none yet."""
         if self.catalogue.model is None:
             self.catalogue.use_model(self.record, beside=[FINGERPRINT])
+
+
+def _expansion(encoder: OnnxEncoder, indexes: Mapping[str, Index], catalogue: Catalogue) -> Expansion | None:
+    spaces = [name for name, space in encoder.spaces.items() if space.kind == "dense"]
+    if not spaces or "text" not in encoder.modalities:
+        return None
+
+    def nearby(vectors: Representation) -> list[list[str]]:
+        found = [ids.tolist() for ids, _ in indexes[spaces[0]].search(vectors, DEPTH)]
+        items = catalogue.get({id for ids in found for id in ids})
+        written = {id: [word for text in written_about(item) for word in words_of(text)] for id, item in items.items()}
+        return [[word for id in ids for word in written.get(id, ())] for ids in found]
+
+    return Expansion(encoder, spaces[0], nearby)
 
 
 def load_bundle(model: str | Path) -> tuple[Bundle, str]:

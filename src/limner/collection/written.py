@@ -14,10 +14,13 @@ from limner.index.place import Vectors
 _ROWS = 4096
 
 
+def written_about(item: Item) -> list[str]:
+    """Its captions, names and all other fields that are text."""
+    return [*item.texts, *(value for value in item.fields.values() if isinstance(value, str))]
+
+
 def words_of_items(items: Iterable[Item]) -> Sparse:
-    """Their captions, names and all other fields that are text."""
-    texts = [(*item.texts, *(value for value in item.fields.values() if isinstance(value, str))) for item in items]
-    return weigh_items(texts)
+    return weigh_items([written_about(item) for item in items])
 
 
 def write_missing(catalogue: Catalogue, words: Vectors) -> None:

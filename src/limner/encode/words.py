@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from limner.core.errors import InputError
 from limner.core.protocols import Encoder
 from limner.core.types import Integers, Modality, Representations, Space, Sparse
+from limner.encode.expansion import Expansion, Neighbour
 
 WORDS = Space("words", "sparse", 1 << 29, "dot")
 FINGERPRINT = "words-1"
@@ -72,16 +73,16 @@ def term_of(word: str) -> int:
 def weigh_items(texts: Sequence[Sequence[str]]) -> Sparse:
     """The words of n items, each with any number of texts."""
 
-    def weights(counts: Counter[str]) -> Iterator[tuple[str, float]]:
+    def weights(counts: Counter[str]) -> Iterator[tuple[int, float]]:
         length = 1 - B + B * counts.total() / USUAL_LENGTH
-        return ((word, count * (K1 + 1) / (count + K1 * length)) for word, count in counts.items())
+        return ((term_of(word), count * (K1 + 1) / (count + K1 * length)) for word, count in counts.items())
 
     return _rows([weights(Counter(word for text in own for word in words_of(text))) for own in texts])
 
 
 def weigh_questions(texts: Sequence[str], frequency: Frequency) -> Sparse:
     """The words of n questions, weighted so that those of each add up to 1."""
-    counted = _rows([Counter(words_of(text)).items() for text in texts])
+    counted = _rows([[(term_of(word), 1.0) for word in words_of(text)] for text in texts])
     return as_shares(counted, frequency)
 
 
@@ -97,13 +98,14 @@ def as_shares(words: Sparse, frequency: Frequency) -> Sparse:
 class WithWords:
     """A model and the words of its questions as one encoder: implements `core.protocols.Encoder`.
 
-    The words of an item come from what is written about it, not from its pixels: see `weigh_items`.
+    The words of an item come from what is written about it, not from its pixels: see `weigh_items`. With an
+    `expansion` a text asks for words like its own, too, which are called with a ~ before them.
     """
 
-    def __init__(self, model: Encoder, frequency: Frequency) -> None:
+    def __init__(self, model: Encoder, frequency: Frequency, expansion: Expansion | None = None) -> None:
         if WORDS.name in model.spaces:
             raise InputError(f"a model's space cannot be called {WORDS.name}: that is the space of written words")
-        self._model, self._frequency = model, frequency
+        self._model, self._frequency, self._expansion = model, frequency, expansion
         self.spaces: Mapping[str, Space] = {**model.spaces, WORDS.name: WORDS}
         self._asked: dict[int, str] = {}
         """The words that this encoder was asked for, by their terms."""
@@ -125,8 +127,15 @@ class WithWords:
 
     def encode(self, modality: Modality, prepared: Sequence[Any]) -> Representations:
         features = self._model.encode(modality, [one for one, _ in prepared])
-        self._asked.update((term_of(word), word) for _, text in prepared for word in words_of(text))
-        return {**features, WORDS.name: weigh_questions([text for _, text in prepared], self._frequency)}
+        texts = [text for _, text in prepared]
+        self._asked.update((term_of(word), word) for text in texts for word in words_of(text))
+        questions = weigh_questions(texts, self._frequency)
+        if self._expansion is not None and modality == "text":
+            near = self._expansion.neighbours([words_of(text) for text in texts], features[self._expansion.space])
+            questions = _expanded(questions, near)
+            for _, word, _ in (one for own in near for one in own):
+                self._asked.setdefault(term_of(word), f"~{word}")
+        return {**features, WORDS.name: questions}
 
     def word(self, space: str, term: int) -> str:
         return self._asked.get(term, str(term)) if space == WORDS.name else self._model.word(space, term)
@@ -145,6 +154,17 @@ class WithWords:
         return 1 / (1 + np.exp(-CERTAINTY * np.asarray(scores)))
 
 
+def _expanded(questions: Sparse, near: Sequence[Sequence[Neighbour]]) -> Sparse:
+    """The questions with the neighbours of each added to it."""
+    rows = []
+    for row, own in enumerate(near):
+        words = slice(questions.indptr[row], questions.indptr[row + 1])
+        asked = dict(zip(questions.indices[words].tolist(), questions.values[words].tolist(), strict=True))
+        added = [(term_of(neighbour), share * asked[term_of(word)]) for word, neighbour, share in own]
+        rows.append([*asked.items(), *added])
+    return _rows(rows)
+
+
 def _segmented(word: str) -> list[str]:
     if not word or word in _GRAMMAR:
         return []
@@ -152,15 +172,15 @@ def _segmented(word: str) -> list[str]:
     return [word[:-1] if plural else word]
 
 
-def _rows(rows: Sequence[Any]) -> Sparse:
-    """Each row's (word, weight) pairs as terms; words that share a number share a weight."""
+def _rows(rows: Sequence[Iterable[tuple[int, float]]]) -> Sparse:
+    """Each row's (term, weight) pairs, the weights of one term added up."""
     terms: list[int] = []
     weights: list[float] = []
     offsets = [0]
     for row in rows:
-        summed: Counter[int] = Counter()
-        for word, weight in row:
-            summed[term_of(word)] += weight
+        summed: defaultdict[int, float] = defaultdict(float)
+        for term, weight in row:
+            summed[term] += weight
         terms += summed.keys()
         weights += summed.values()
         offsets.append(len(terms))
