@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -77,6 +78,27 @@ def test_search_by_picture_words_minus_and_filter(indexed: Path, limner: Limner)
 def test_search_for_like_words(indexed: Path, limner: Limner) -> None:
     plain, expanded = (limner("search", "red", *more) for more in ([], ["--expand"]))
     assert (expanded.code, expanded.out.split()[2]) == (0, plain.out.split()[2])
+
+
+def test_illustrate(indexed: Path, limner: Limner, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("article.txt").write_text("\ufeffIt is red.\nRed again. There is blue.", encoding="utf-8")
+    lines = limner("illustrate", "article.txt", "-k", 2).out.splitlines()
+    assert [line.split()[-1] for line in lines[::2][:1]] == ["photos/red.png"]
+    assert [line.strip() for line in lines[1:3]] == ["It is red.", "Red again."]
+    assert (lines[3].split()[-1], lines[4].strip()) == ("photos/blue.png", "There is blue.")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"There is blue.")))
+    [one] = json.loads(limner("illustrate", "-", "--json").out)
+    assert (one["rank"], one["uri"], one["passages"]) == (1, str(indexed / "blue.png"), ["There is blue."])
+    assert limner("illustrate", "article.txt", "--min-score", "0.9999999").out == "nothing found\n"
+
+
+def test_what_cannot_be_illustrated(indexed: Path, limner: Limner) -> None:
+    Path("bad.txt").write_bytes(b"caf\xe9")
+    for name, reason in (("no.txt", "No such file"), ("photos", "Is a directory"), ("bad.txt", "not UTF-8")):
+        ran = limner("illustrate", name)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith(f"limner: {name}: ")
+        assert reason in ran.err
 
 
 def test_nothing_found_is_an_answer(indexed: Path, limner: Limner) -> None:

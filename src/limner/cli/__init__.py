@@ -18,6 +18,7 @@ from limner.cli import (
     demo,
     evaluate,
     export,
+    illustrate,
     import_,
     index,
     model,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command()(index.index)
 app.command()(search.search)
+app.command()(illustrate.illustrate)
 app.command()(status.status)
 app.command()(remove.remove)
 app.command()(export.export)

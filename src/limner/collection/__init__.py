@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
@@ -33,12 +33,15 @@ from limner.index.records import Job, Model
 from limner.index.schema import VERSION
 from limner.index.stored import RECALL, check_recall
 from limner.search.filter import parse_filter
+from limner.search.illustrate import Illustration, illustrate
 from limner.search.query import parse_query
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["AddReport", "Collection", "Progress", "Skipped", "Status"]
+
+Answer = TypeVar("Answer")
 
 CATALOGUE, VECTORS = "catalogue.sqlite", "vectors"
 
@@ -224,6 +227,17 @@ class Collection:
 
         return self._answer(ask)
 
+    def illustrate(
+        self, text: str, *, k: int = 5, where: str | Predicate | None = None, min_score: float = 0.0
+    ) -> list[Illustration]:
+        """At most k pictures that together show as much of a long text as they can, the one that shows most first.
+
+        Each comes with the passages that it shows. `where` and `min_score` as in `search`, of each passage. Raises
+        InputError for a text without words, QueryError, ModelMismatch.
+        """
+        asked = _predicate(where)
+        return self._answer(lambda model: illustrate(model.engine(), text, k, where=asked, min_probability=min_score))
+
     # The whole
 
     def status(self) -> Status:
@@ -322,17 +336,17 @@ class Collection:
         first, second = (self._catalogue.under(place) for place in spellings(absolute(path)))
         return np.union1d(first, second)
 
-    def _answer(self, ask: Callable[[OpenModel], list[Hit]]) -> list[Hit]:
+    def _answer(self, ask: Callable[[OpenModel], Answer]) -> Answer:
         while True:
             model = self._model()
             try:
-                hits = ask(model)
+                answer = ask(model)
             except InputError:
                 if model.is_current():
                     raise
                 continue
             if model.is_current():  # else a writer changed over meanwhile, and the vectors went during the search
-                return hits
+                return answer
 
     def _model(self) -> OpenModel:
         """The collection's model, opened when first needed and again when a writer has changed over to another."""

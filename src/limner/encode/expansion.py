@@ -6,14 +6,14 @@
 
 IMAGINATOR (2023, card 65) grounds words in one space of words and objects, built from what occurs together in texts
 and in pictures. Here the space is the model's, whose text tower has learnt from pictures what words have in common, and
-the pictures of the collection say which of its words can be meant: with pictures drawn by chance nothing is gained
-(`bench/word_expansion.py`).
+the pictures of the collection say which of its words can be meant: with pictures drawn by chance hardly anything is
+gained (`bench/word_expansion.py`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Expansion:
             if own[place] >= LEAST
         ]
 
-    def _vectors(self, words: Iterable[str]) -> dict[str, Floats]:
+    def _vectors(self, words: Sequence[str]) -> dict[str, Floats]:
         """The vector, of length 1, of each word that the model can read alone."""
         with self._lock:
             new = [word for word in words if word not in self._known]
