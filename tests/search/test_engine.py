@@ -36,6 +36,7 @@ from limner.core.types import (
 from limner.search import engine as engine_module
 from limner.search.engine import Engine
 from limner.search.fuse import log_odds
+from limner.search.illustrate import illustrate
 from limner.search.query import parse_query
 
 SIZE, WORDS_AT_MOST = 8, 6
@@ -437,3 +438,16 @@ def test_a_reranker_sees_more_than_k_and_has_the_last_word() -> None:
     assert reranker.seen == [len(COLOURS)]
     assert [hit.item.id for hit in engine.search(parse_query("where:(year >= 2002)"), k=1)] == ["green"]
     assert reranker.seen == [len(COLOURS)], "a query without terms gives a reranker nothing to judge"
+
+
+def test_pictures_for_a_text_worked_by_hand() -> None:
+    """White fits each of the three colours by 0.79, all of them better than any other, until these are chosen, too."""
+    engine, text = make_engine(), "red\n\ngreen\n\nblue"
+    white, red, green = illustrate(engine, text, k=3)
+    assert [(one.hit.item.id, one.passages) for one in (white, red, green)] == [
+        ("white", ("blue",)),
+        ("red", ("red",)),
+        ("green", ("green",)),
+    ]
+    assert [one.hit.probability for one in (white, red)] == pytest.approx([(1 + 3**-0.5) / 2, 1.0], abs=1e-6)
+    assert [one.hit.item.id for one in illustrate(engine, text, k=4)] == ["red", "green", "blue"]

@@ -93,6 +93,7 @@ class OpenModel:
 
 
 def _expansion(encoder: OnnxEncoder, indexes: Mapping[str, Index], catalogue: Catalogue) -> Expansion | None:
+    """By the first dense space; its pictures are those of the collection, with what is written about them now."""
     spaces = [name for name, space in encoder.spaces.items() if space.kind == "dense"]
     if not spaces or "text" not in encoder.modalities:
         return None

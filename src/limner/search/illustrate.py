@@ -2,7 +2,7 @@
 
     passages     sentences, the long ones in parts: questions of the length that models read and know
     candidates   the best pictures of each passage, with the probability that they fit it
-    choice       the k pictures with the most passages shown: the sum over passages of the best probability (cover.py)
+    choice       k pictures by what they show: the sum over passages of the best probability (cover.py)
 
 So a picture is taken for what it shows beside the others: of two that are alike the second adds nothing, and what many
 sentences are about weighs more than what one mentions.
@@ -13,8 +13,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-
-import numpy as np
 
 from limner.core.errors import InputError
 from limner.core.query import Predicate, Query, Term, Text
@@ -58,20 +56,25 @@ def illustrate(
         raise InputError("the text to illustrate holds no words: give it at least one sentence")
     queries = [Query((Term(Text(passage)),), where) for passage in told]
     answers = engine.search_many(queries, max(CANDIDATES, 4 * k), min_probability=min_probability)
-    columns = {id: column for column, id in enumerate(dict.fromkeys(hit.item.id for hits in answers for hit in hits))}
-    fitting = np.zeros((len(told), len(columns)))
-    for row, hits in enumerate(answers):
-        for hit in hits:
-            fitting[row, columns[hit.item.id]] = hit.probability
-    chosen = cover(fitting, k)
-    shown_by = fitting[:, chosen].argmax(axis=1) if chosen else ()
-    found = {(row, columns[hit.item.id]): hit for row, hits in enumerate(answers) for hit in hits}
+    columns: dict[str, int] = {}
+    fitting = [
+        (row, columns.setdefault(hit.item.id, len(columns)), hit.probability)
+        for row, hits in enumerate(answers)
+        for hit in hits
+    ]
+    needs, items, services = zip(*fitting, strict=True) if fitting else ((), (), ())
+    shown: dict[int, list[tuple[str, Hit]]] = {column: [] for column in cover(needs, items, services, k)}
+    for passage, hits in zip(told, answers, strict=True):
+        chosen = [hit for hit in hits if columns[hit.item.id] in shown]
+        if chosen:
+            best = max(chosen, key=lambda hit: hit.probability)
+            shown[columns[best.item.id]].append((passage, best))
     return [
         Illustration(
-            found[int(fitting[:, column].argmax()), column],
-            tuple(told[row] for row, place in enumerate(shown_by) if place == rank and fitting[row, column] > 0),
+            max((hit for _, hit in own), key=lambda hit: hit.probability), tuple(passage for passage, _ in own)
         )
-        for rank, column in enumerate(chosen)
+        for own in shown.values()
+        if own
     ]
 
 
