@@ -129,3 +129,13 @@ def test_a_text_too_long_is_refused_not_cut(encoder):
 def test_an_unknown_modality_is_refused(encoder):
     with pytest.raises(InputError, match="sound"):
         encoder.prepare("sound", b"")
+
+
+def test_places_and_pieces_stand_for_the_vectors_of_a_space_of_tokens(encoder):
+    pictures, texts = encoded(encoder, "image", PICTURES[:2]), encoded(encoder, "text", TEXTS)
+    kinds = {space.kind for space in encoder.spaces.values()}
+    assert encoder.grid is None or "tokens" in kinds
+    for name, space in encoder.spaces.items():
+        if space.kind == "tokens":
+            assert [len(own) for own in texts[name]] == [len(encoder.pieces(text)) for text in TEXTS]
+            assert encoder.grid is None or all(len(own) == np.prod(encoder.grid) for own in pictures[name])

@@ -60,7 +60,7 @@ class Encoder(Protocol):
         ...
 
     def pieces(self, text: str) -> list[str]:
-        """What part of a text each of its vectors stands for in spaces of tokens, for explanations."""
+        """What part of a text each of its vectors stands for, in a space with one for each; for explanations."""
         ...
 
     @property
