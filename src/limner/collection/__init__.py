@@ -49,11 +49,11 @@ CATALOGUE, VECTORS = "catalogue.sqlite", "vectors"
 class Collection:
     """A folder with a catalogue of pictures and their vectors. Safe to search from several threads.
 
-    `model`: name of a bundle at hand or its folder; only needed when the collection is new (the
-    package's own if not given). `vectors`: URL of the server that keeps the vectors of a new
-    collection (see docs/scaling.md); files do if not given. Raises CollectionError for a folder that
-    holds something else or is damaged, ModelMismatch when the collection was made with another model
-    (see `reindex`), StorageError for a server that does not answer.
+    `model`: name of a bundle at hand or its folder; only needed when the collection is new (the package's own if not
+    given). `vectors`: URL of the server that keeps the vectors of a new collection (see docs/scaling.md); files do if
+    not given. `recall`: of the best pictures of a large collection so many are found on average, 1: all (a server keeps
+    to its own). Raises CollectionError for a folder that holds something else or is damaged, ModelMismatch when the
+    collection was made with another model (see `reindex`), StorageError for a server that does not answer, InputError.
     """
 
     def __init__(
@@ -116,12 +116,11 @@ class Collection:
     ) -> AddReport:
         """Read what is new or changed in a folder, table, archive, any other source, or some items.
 
-        Items of a path that are not there any more are marked as vanished and found no more; `prune`
-        forgets all vanished ones. Files that cannot be used are in the report, with a reason. A path
-        without a single picture is a SourceError and changes nothing: so an empty mount point does no
-        harm. `ray`: address of a Ray cluster that reads and encodes, "local" for one on this machine
-        (see docs/scaling.md). Raises InputError, CollectionBusy (another process writes), StorageError
-        (disk full).
+        Items of a path that are not there any more are marked as vanished and found no more; `prune` forgets all
+        vanished ones. Files that cannot be used are in the report, with a reason. A path without a single picture is a
+        SourceError and changes nothing: so an empty mount point does no harm. `ray`: address of a Ray cluster that reads
+        and encodes, "local" for one on this machine (see docs/scaling.md). Raises InputError, CollectionBusy (another
+        process writes), StorageError (disk full).
         """
         from limner.collection.adding import Adding
         from limner.collection.sources import as_source
