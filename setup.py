@@ -3,7 +3,7 @@
 from setuptools import Extension, setup
 
 # The loops over codes give what numpy gives: a product and a sum are rounded twice, not once.
-FLAGS = {"_kernel": [], "_codes": ["-ffp-contract=off"], "_products": []}
+FLAGS = {"_posting_kernel": [], "_code_kernel": ["-ffp-contract=off"], "_products": []}
 
 setup(
     ext_modules=[

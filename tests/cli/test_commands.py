@@ -89,6 +89,7 @@ def test_illustrate(indexed: Path, limner: Limner, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"There is blue.")))
     [one] = json.loads(limner("illustrate", "-", "--json").out)
     assert (one["rank"], one["uri"], one["passages"]) == (1, str(indexed / "blue.png"), ["There is blue."])
+    Path("article.txt").write_text("Some like red.", encoding="utf-8")
     assert limner("illustrate", "article.txt", "--min-score", "0.9999999").out == "nothing found\n"
 
 
@@ -102,9 +103,9 @@ def test_what_cannot_be_illustrated(indexed: Path, limner: Limner) -> None:
 
 
 def test_nothing_found_is_an_answer(indexed: Path, limner: Limner) -> None:
-    ran = limner("search", "red", "--min-score", "0.9999999")
+    ran = limner("search", "like red", "--min-score", "0.9999999")
     assert (ran.code, ran.out, ran.err) == (0, "nothing found\n", "")
-    assert json.loads(limner("search", "red", "--min-score", "0.9999999", "--json").out) == []
+    assert json.loads(limner("search", "like red", "--min-score", "0.9999999", "--json").out) == []
 
 
 def test_search_json(indexed: Path, limner: Limner) -> None:

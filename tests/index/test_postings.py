@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from limner.core.errors import CollectionError, InputError
 from limner.core.types import Sparse
-from limner.index import kernel
+from limner.index import posting_kernel
 from limner.index.ordering import cluster
 from limner.index.posting_lists import BLOCK, decode, encode, list_bytes
 from limner.index.postings import Postings
@@ -26,14 +26,14 @@ KINDS = ["compiled", "numpy"]
 @contextlib.contextmanager
 def using(kind: str) -> Iterator[None]:
     """The compiled kernel, or the numpy one in its place."""
-    compiled = kernel.compiled
+    compiled = posting_kernel.compiled
     if kind == "compiled" and compiled is None:
         pytest.skip("limner was installed without its C extension")
-    kernel.compiled = compiled if kind == "compiled" else None
+    posting_kernel.compiled = compiled if kind == "compiled" else None
     try:
         yield
     finally:
-        kernel.compiled = compiled
+        posting_kernel.compiled = compiled
 
 
 @pytest.fixture(params=KINDS)

@@ -117,10 +117,10 @@ class Collection:
         """Read what is new or changed in a folder, table, archive, any other source, or some items.
 
         Items of a path that are not there any more are marked as vanished and found no more; `prune` forgets all
-        vanished ones. Files that cannot be used are in the report, with a reason. A path without a single picture is a
-        SourceError and changes nothing: so an empty mount point does no harm. `ray`: address of a Ray cluster that reads
-        and encodes, "local" for one on this machine (see docs/scaling.md). Raises InputError, CollectionBusy (another
-        process writes), StorageError (disk full).
+        vanished ones. Files that cannot be used are in the report, with a reason. A path without a picture is a
+        SourceError and changes nothing: so an empty mount point does no harm. `ray`: address of a Ray cluster that
+        reads and encodes, "local" for one on this machine (see docs/scaling.md). Raises InputError, CollectionBusy
+        (another process writes), StorageError (disk full).
         """
         from limner.collection.adding import Adding
         from limner.collection.sources import as_source

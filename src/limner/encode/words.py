@@ -32,8 +32,11 @@ FINGERPRINT = "words-1"
 K1, B = 1.2, 0.75
 USUAL_LENGTH = 16.0
 
-CERTAINTY = 3.0
-"""Log-odds that an item fits whose texts hold the whole question: the odds are 20 times better."""
+CERTAINTY = 9.0
+"""By so much the log-odds that an item fits are better where its texts hold the whole question, not a word of it.
+
+So it is with captions that ask for what another caption tells (`bench/word_evidence.py`).
+"""
 
 Frequency = Callable[[Integers], tuple[Integers, int]]
 """Terms (t,) -> in how many items each occurs, and how many items there are."""

@@ -17,7 +17,7 @@ from limner.core.types import Floats, Integers
 compiled: ModuleType | None
 """The C extension, or None."""
 try:
-    from limner.index import _codes as compiled  # type: ignore[attr-defined,no-redef,unused-ignore]
+    from limner.index import _code_kernel as compiled  # type: ignore[attr-defined,no-redef,unused-ignore]
 except ImportError:
     compiled = None
 

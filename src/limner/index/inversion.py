@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from limner.core.errors import InputError
 from limner.core.types import Floats, Integers, Sparse
-from limner.index.kernel import PAGE
 from limner.index.ordering import cluster
+from limner.index.posting_kernel import PAGE
 from limner.index.posting_lists import BLOCK, BLOCK_BITS, PADDING, Bytes, encode, list_bytes
 
 _MOST_DOCUMENTS = BLOCK << 16
@@ -27,7 +27,7 @@ def invert(documents: Sparse, ceiling: float) -> dict[str, npt.NDArray[Any]]:
 
     terms (v,) int64, ascending · first (v + 1,) and offset (v + 1,) int64: each term's entries and its place in data
     blocks, counts, maxima (e,): the entries, by term, then by block · data: the lists (posting_lists.py)
-    rows (n,) and pages (b, p): the documents by block, see kernel.Lists · ceiling (1,)
+    rows (n,) and pages (b, p): the documents by block, see posting_kernel.Lists · ceiling (1,)
     """
     if not (math.isfinite(ceiling) and ceiling > 0):
         raise InputError(f"ceiling is {ceiling}; it must be a positive number")

@@ -1,4 +1,4 @@
-"""How the posting lists of an inverted index are written, and how numpy reads them (_kernel.c does the same).
+"""How the posting lists of an inverted index are written, and how numpy reads them (_posting_kernel.c does the same).
 
 Documents stand in blocks of 8192. A list holds what one term has in one block: `count` documents, each with an
 impact of 1 to 255, none above `maximum`. Both numbers are known from the list's entry and give its whole shape:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from limner.core.errors import CollectionError, InputError
 from limner.core.types import Floats, Integers, Sparse
-from limner.index import kernel
+from limner.index import posting_kernel
 from limner.index.inversion import invert
 
 _WEIGHT_LIMIT = (1 << 16) - 1
@@ -30,7 +30,7 @@ class Postings:
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._terms, self._first, self._offset = arrays["terms"], arrays["first"], arrays["offset"]
-        self._lists = kernel.Lists(**{name: arrays[name] for name in kernel.Lists.__slots__})
+        self._lists = posting_kernel.Lists(**{name: arrays[name] for name in posting_kernel.Lists.__slots__})
         if not (self._lists.fit() and len(self._first) == len(self._offset) == len(self._terms) + 1):
             raise _damaged()
         self._unit = float(arrays["ceiling"][0]) / 255
@@ -68,7 +68,7 @@ class Postings:
         if not np.any(query.weights > 0):
             return np.empty(0, np.int64), np.empty(0, np.float32)
         with _Damage():
-            rows, scores = kernel.search(self._lists, query, min(k, len(self)), allowed)
+            rows, scores = posting_kernel.search(self._lists, query, min(k, len(self)), allowed)
         return rows, (scores * unit).astype(np.float32)
 
     def score(self, terms: Integers, weights: Floats, rows: Integers) -> Floats:
@@ -99,10 +99,10 @@ class Postings:
         if len(place) and len(rows):
             wanted, column = np.unique(rows, return_inverse=True)
             with _Damage():
-                out[place] = kernel.parts(self._lists, query, wanted)[:, column]
+                out[place] = posting_kernel.parts(self._lists, query, wanted)[:, column]
         return out, unit
 
-    def _query(self, terms: Integers, weights: Floats) -> tuple[kernel.Query, float, Integers]:
+    def _query(self, terms: Integers, weights: Floats) -> tuple[posting_kernel.Query, float, Integers]:
         """The query as integers, what one of them is worth, and which of `terms` each of its terms was."""
         terms, exact = np.asarray(terms, np.int64), np.asarray(weights, np.float64)
         if terms.shape != exact.shape or terms.ndim != 1 or not np.all(np.isfinite(exact)):
@@ -114,7 +114,7 @@ class Postings:
         cost = np.maximum(self._offset[at[place] + 1] - self._offset[at[place]], 1)
         place = place[np.argsort(np.where(rounded[place] > 0, -rounded[place] / cost, 1), kind="stable")]
         at = at[place]
-        query = kernel.Query(self._first[at], self._first[at + 1], self._offset[at], rounded[place])
+        query = posting_kernel.Query(self._first[at], self._first[at + 1], self._offset[at], rounded[place])
         return query, self._unit * step, place
 
     def _find(self, terms: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
@@ -131,7 +131,7 @@ def in_steps(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int32], f
     if largest == 0:
         return np.zeros(len(weights), np.int32), 0.0
     # Each weight that is not 0 stays so; the limit leaves room for that and for the rounding.
-    scale = min(_WEIGHT_LIMIT / largest, (kernel.SCORE_LIMIT - 2 * len(weights)) / total)
+    scale = min(_WEIGHT_LIMIT / largest, (posting_kernel.SCORE_LIMIT - 2 * len(weights)) / total)
     if scale * largest < 1:
         raise InputError(f"a query of {len(weights)} terms is too long")
     rounded = np.rint(weights * scale)

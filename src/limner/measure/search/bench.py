@@ -15,7 +15,7 @@ from pathlib import Path
 
 from limner.core.errors import InputError
 from limner.core.runtime import cpu_count
-from limner.index import kernel
+from limner.index import code_kernel, posting_kernel, products
 from limner.measure.machine import commit, machine
 from limner.measure.search.contender import Contender
 from limner.measure.search.contenders import contenders
@@ -114,7 +114,8 @@ class SearchBench:
             "command": command,
             "commit": commit(),
             "seed": self.settings.seed,
-            "machine": machine(("numpy", "limner")) | {"compiled kernel": kernel.compiled is not None},
+            "machine": machine(("numpy", "limner"))
+            | {"compiled loops": all(one.compiled for one in (code_kernel, posting_kernel, products))},
             "finished": False,
             "rows": [],
         }

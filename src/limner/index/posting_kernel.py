@@ -20,7 +20,7 @@ from limner.index.posting_lists import BLOCK, PADDING, Bytes, decode, list_bytes
 compiled: ModuleType | None
 """The C extension, or None."""
 try:
-    from limner.index import _kernel as compiled  # type: ignore[attr-defined,no-redef,unused-ignore]
+    from limner.index import _posting_kernel as compiled  # type: ignore[attr-defined,no-redef,unused-ignore]
 except ImportError:
     compiled = None
 

@@ -298,9 +298,9 @@ static PyObject *dots(PyObject *self, PyObject *arguments) {
 static PyMethodDef methods[] = {
     {"scan", scan, METH_VARARGS, scan_doc}, {"dots", dots, METH_VARARGS, dots_doc}, {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_codes", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_code_kernel", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__codes(void) {
+PyMODINIT_FUNC PyInit__code_kernel(void) {
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vpopcntdq"))

@@ -1,4 +1,4 @@
-/* Top-k over the posting lists of index/posting_lists.py: the hot loops of index/kernel.py, which has the same
+/* Top-k over the posting lists of index/posting_lists.py: the hot loops of index/posting_kernel.py, which has the same
    in numpy. Every length is checked against the buffers that are given and every number read from a list is
    bounded before it is used, so that a damaged file raises ValueError and never touches foreign memory.
 
@@ -605,9 +605,9 @@ static PyObject *parts(PyObject *self, PyObject *arguments) {
 static PyMethodDef methods[] = {
     {"search", search, METH_VARARGS, search_doc}, {"parts", parts, METH_VARARGS, parts_doc}, {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_posting_kernel", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__kernel(void) {
+PyMODINIT_FUNC PyInit__posting_kernel(void) {
     fill_tables();
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") &&
