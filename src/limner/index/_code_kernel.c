@@ -177,11 +177,11 @@ static int64_t scan_list(const Codes *codes, const Query *query, float base, int
 }
 
 /* Read lists in their order until they score `gap` less than the first that has a row, and enough rows were seen. */
-static int scan_lists(const Codes *codes, const Query *query, const int64_t *lists, const float *scores, float gap,
-                      const uint8_t *allowed, Best *best) {
+static int scan_lists(const Codes *codes, const Query *query, const int64_t *lists, const float *scores, int64_t given,
+                      float gap, const uint8_t *allowed, Best *best) {
     int64_t seen = 0;
     float floor = 0;
-    for (int64_t i = 0; i < codes->list_count; i++) {
+    for (int64_t i = 0; i < given; i++) {
         int64_t list = lists[i];
         if (seen >= best->wanted && scores[i] < floor) break;
         if (list < 0 || list >= codes->list_count) return DAMAGED;
@@ -228,7 +228,7 @@ static PyObject *finish(Py_buffer *views, int status, int64_t count) {
 PyDoc_STRVAR(scan_doc,
     "scan(bits, factors, rows, starts, planes, lists, scores, allowed, rows_out, scores_out, step, sum, gap)\n"
     "-> number of rows, written in no order to rows_out (k, uint32) and scores_out (k, float32).\n"
-    "lists (int64) are all, best first, scores (float32) theirs; allowed is (rows,) bool or None.");
+    "lists (int64) are those to read, best first, scores (float32) theirs; allowed is (rows,) bool or None.");
 
 static PyObject *scan(PyObject *self, PyObject *arguments) {
     (void)self;
@@ -246,15 +246,15 @@ static PyObject *scan(PyObject *self, PyObject *arguments) {
     if (codes.list_count > 0) codes.count = codes.starts[codes.list_count];
     Best best = {NULL, 0, v[ROWS_OUT].len / 4, 0, 0, -FLT_MAX};
     best.room = 4 * best.wanted + 64;
-    int64_t places = (codes.count + GROUP - 1) / GROUP * GROUP;
+    int64_t given = v[LISTS].len / 8, places = (codes.count + GROUP - 1) / GROUP * GROUP;
     if (best.wanted < 1 || codes.list_count < 1 || codes.count < 0 || v[BITS_].len != places * codes.words * 8 ||
-        v[ROWS].len != 4 * places || v[FACTORS].len != 4 * places || v[LISTS].len != 8 * codes.list_count || v[SCORES].len != 4 * codes.list_count ||
+        v[ROWS].len != 4 * places || v[FACTORS].len != 4 * places || v[SCORES].len != 4 * given ||
         (v[ALLOWED].obj && v[ALLOWED].len != codes.count) || v[SCORES_OUT].len != 4 * best.wanted)
         return finish(v, DAMAGED, 0);
     int status = NO_MEMORY;
     Py_BEGIN_ALLOW_THREADS
     if ((best.keys = malloc((size_t)best.room * sizeof *best.keys)))
-        status = scan_lists(&codes, &query, v[LISTS].buf, v[SCORES].buf, gap, v[ALLOWED].buf, &best);
+        status = scan_lists(&codes, &query, v[LISTS].buf, v[SCORES].buf, given, gap, v[ALLOWED].buf, &best);
     for (int64_t i = 0; status == OK && i < best.held; i++) {
         ((float *)v[SCORES_OUT].buf)[i] = score_in(best.keys[i]);
         ((uint32_t *)v[ROWS_OUT].buf)[i] = UINT32_MAX - (uint32_t)best.keys[i];

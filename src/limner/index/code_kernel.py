@@ -30,6 +30,8 @@ BITS = 4
 _STEP = 0.335
 """Of 16 equal steps, the size that loses least of a normally distributed number of variance 1 (Max, 1960)."""
 
+_NONE = np.empty(0, np.int64)
+
 Allowed = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.uint32]
@@ -89,13 +91,15 @@ def scan(
     allowed row, and `count` of those were seen; fewer are given if there are not so many.
     Raises ValueError if the lists are damaged and that is noticed.
     """
-    order = np.argsort(-scores)
-    if compiled is None:
-        return _scan(lists, query, order, scores[order], np.float32(gap), count, allowed)
-    rows, rough = np.empty(count, np.uint32), np.empty(count, np.float32)
-    arrays = lists.bits, lists.factors, lists.rows, lists.starts, query.planes, order, scores[order], allowed
-    found = compiled.scan(*arrays, rows, rough, query.step, query.sum, gap)
-    return rows[:found].astype(np.int64), rough[:found]
+    filled = lists.starts[1:] > lists.starts[:-1]
+    if allowed is None:
+        best = scores.max(initial=-np.inf, where=filled)
+        near = np.flatnonzero(filled & (scores >= best - np.float32(gap)))
+        rows, rough = _read(lists, query, near, scores, gap, count, None)
+        if len(rows) == count:  # as nearly always, and there was no need to sort all lists
+            return rows.astype(np.int64), rough
+    rows, rough = _read(lists, query, np.flatnonzero(filled), scores, gap, count, allowed)
+    return rows.astype(np.int64), rough
 
 
 def dots(codes: npt.NDArray[np.int8], query: Query, rows: Integers | None = None) -> Floats:
@@ -106,6 +110,19 @@ def dots(codes: npt.NDArray[np.int8], query: Query, rows: Integers | None = None
     out = np.empty(len(codes) if rows is None else len(rows), np.int32)
     compiled.dots(codes, query.fine, None if rows is None else rows.astype(np.uint32), out)
     return out.astype(np.float32) * query.fine_step
+
+
+def _read(
+    lists: Lists, query: Query, chosen: Integers, scores: Floats, gap: float, count: int, allowed: Allowed | None
+) -> tuple[Rows | Integers, Floats]:
+    """`scan` of these lists only, in the order of their scores."""
+    order = chosen[np.argsort(-scores[chosen])]
+    if compiled is None:
+        return _scan(lists, query, order, scores[order], np.float32(gap), count, allowed)
+    rows, rough = np.empty(count, np.uint32), np.empty(count, np.float32)
+    arrays = lists.bits, lists.factors, lists.rows, lists.starts, query.planes, order, scores[order], allowed
+    found = compiled.scan(*arrays, rows, rough, query.step, query.sum, gap)
+    return rows[:found], rough[:found]
 
 
 def _scan(
@@ -122,7 +139,7 @@ def _scan(
         seen += len(own)
         places.append(own)
         bases.append(np.full(len(own), score))
-    place, base = np.concatenate(places), np.concatenate(bases)
+    place, base = np.concatenate([_NONE, *places]), np.concatenate([np.empty(0, np.float32), *bases])
     sums = np.zeros(len(place), np.int64)
     codes = lists.bits[place // GROUP, :, place % GROUP]
     for bit, weight in enumerate((1, 2, 4, -8)):

@@ -20,7 +20,7 @@ from limner.index.vectors import VectorStore
 from limner.measure.search.contender import Contender, Effort, Mask
 
 _ADDED_ROWS = 1 << 16
-_RECALLS: Sequence[Effort] = tuple({"recall": recall} for recall in (0.9, 0.95, 0.98, 0.99, 1.0))
+_RECALLS: Sequence[Effort] = tuple({"recall": recall} for recall in (0.8, 0.9, 0.95, 0.98, 0.99, 1.0))
 
 
 class Own(Contender):
