@@ -14,10 +14,15 @@ from train.known import known
 from limner.core.errors import InputError
 from limner.data.corpus import Corpus, Text
 from limner.data.world import WORLD_A, scene_at
+from limner.index.layout import CEILING, IMPACTS
 from limner.nn.blocks.word_weights import FIRST_WORD, IMPOSSIBLE
-from limner.nn.heads.lexicon import Lexicon, LexiconHeads
+from limner.nn.encoders import Reading
+from limner.nn.heads.lexicon import LENGTH, Lexicon, LexiconHeads
+from limner.nn.towers.map_transformer import MapTower
+from limner.nn.towers.text_transformer import TextTower
+from limner.nn.two_towers import Towers
 from limner.train.evaluations.grounded_words import GroundedWords
-from limner.train.evaluations.lexical_retrieval import LexicalRetrieval, in_eight_bits
+from limner.train.evaluations.lexical_retrieval import LEVELS, LexicalRetrieval, in_eight_bits
 from limner.train.evaluations.lexicon_size import LexiconSize
 from limner.train.evaluations.said_words import SaidWords
 from limner.train.trained import Trained
@@ -28,10 +33,10 @@ WORDS = ("dog", "cat", "tree", "boat", "house", "bird")
 class Written(LexiconHeads):
     """Pictures are rows of logits; a text is its own words, 1 each."""
 
-    def of_pictures(self, states: Tensor) -> Tensor:
-        return states[:, 0]
+    def of_pictures(self, reading: Reading) -> Tensor:
+        return reading.states[:, 0]
 
-    def of_texts(self, states: Tensor, mask: Tensor, ids: Tensor) -> Tensor:
+    def of_texts(self, reading: Reading, ids: Tensor) -> Tensor:
         lexicon = torch.full((len(ids), self.vocabulary), -1.0).scatter(1, ids, 1.0)
         lexicon[:, :FIRST_WORD] = IMPOSSIBLE
         return lexicon
@@ -49,7 +54,7 @@ def trained(pictures: list[dict[str, float]], texts: list[list[str]], tmp_path: 
     for row, logits in enumerate(pictures):
         for words, logit in logits.items():
             images[row, 0, one.tokenizer.words(words)] = logit
-    one.model.lexicon = Written(4, 16, vocabulary, image_words=2, text_words=4)
+    one.model.lexicon = Written((4, 8), (16, 16), vocabulary, image_words=2, text_words=4)
     return replace(one, corpora=replace(one.corpora, test=Corpus("test", images, said, truth=truth)))
 
 
@@ -66,9 +71,10 @@ def test_texts_find_pictures_by_their_words(tmp_path: Path) -> None:
     assert measured["lexical text-to-image recall@10"].mean == 1
 
 
-def test_eight_bits_are_whole_numbers_on_one_scale() -> None:
-    weights = torch.tensor([[0.5, 0.0], [0.25, 0.001]])
+def test_eight_bits_are_the_impacts_of_an_index() -> None:
+    weights = torch.tensor([[4.0, 0.0], [2.0, 0.01]])
     assert in_eight_bits(weights).tolist() == [[255, 0], [128, 1]]
+    assert LEVELS / LENGTH == IMPACTS / CEILING
 
 
 def test_words_are_counted_before_any_are_cut(tmp_path: Path) -> None:
@@ -114,5 +120,5 @@ def test_a_model_without_a_lexicon_is_refused(tmp_path: Path) -> None:
 
 
 def test_settings_build_heads_of_their_size() -> None:
-    heads = Lexicon(7, 9).build(12, 16, 40)
+    heads = Towers(MapTower(12), TextTower(16), 8, lexicon=Lexicon(7, 9)).build((4, 6), 40, 9).lexicon
     assert (heads.image_words, heads.text_words, heads.vocabulary) == (7, 9, 40)

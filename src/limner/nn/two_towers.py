@@ -76,13 +76,13 @@ class TwoTowers(nn.Module):
         reading = self.image.read(images)
         if not self.lexicon:
             return reading
-        return reading._replace(lexicon=self.lexicon.of_pictures(reading.states))
+        return reading._replace(lexicon=self.lexicon.of_pictures(reading))
 
     def _read_text(self, ids: Tensor) -> Reading:
         reading = self.text.read(ids)
         if not self.lexicon:
             return reading
-        return reading._replace(lexicon=self.lexicon.of_texts(reading.states, reading.mask, ids))
+        return reading._replace(lexicon=self.lexicon.of_texts(reading, ids))
 
     def _encoded(self, encoder: ImageEncoder | TextEncoder, reading: Reading, group: Tensor) -> Encoded:
         tokens = encoder.tokens(reading.states) if self.tokens else None
@@ -133,7 +133,7 @@ class Towers:
         image = ImageEncoder(self.image.build(shape), self.image.width, self.dimension, reducer)
         text = TextEncoder(self.text.build(vocabulary, context), self.text.width, self.dimension)
         similarity = self.similarity.build(self.dimension)
-        lexicon = self.lexicon.build(image.width, text.width, vocabulary) if self.lexicon else None
+        lexicon = self.lexicon.build(image, text, vocabulary) if self.lexicon else None
         focus = self.focus.build(self.image.width) if self.focus else None
         model = TwoTowers(image, text, similarity, self.dimension, tokens=self.tokens, lexicon=lexicon, focus=focus)
         if self.join:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from limner.data.samplers import Shuffled
 from limner.nn.towers.map_transformer import MapTower
 from limner.nn.two_towers import Towers
+from limner.objectives.contrast import Contrast
 from limner.objectives.token_contrast import TokenContrast
 from limner.train.batches import Augment, Sampling
 from limner.train.corpora.changed import CROWDED, WithChanges
@@ -44,14 +45,17 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         WithChanges(Scenes(Captions(("full", "partial")), CROWDED, **counts), 16 if few else 500),
         towers,
         optimiser=Optimiser(
-            3e-3, steps={"debug": 4, "tiny": 400, "full": 5000}[scale], warmup=40, rates=(("log_scale", 10.0),)
+            3e-3, steps={"debug": 4, "tiny": 800, "full": 5000}[scale], warmup=40, rates=(("log_scale", 10.0),)
         ),
         sampling=Sampling(Shuffled(16 if few else 64), augment=Augment(noise=0.1)),
         evaluations=(Retrieval(), TokenSearch(), ChangedObject(), CoarseSearch(), WordPlaces(), TokenCost()),
     )
-    method = baseline.replace(name="filip", model=replace(towers, tokens=True), objectives=(TokenContrast(),))
+    method = baseline.replace(
+        name="filip", model=replace(towers, tokens=True), objectives=(TokenContrast(), Contrast(weight=0.2))
+    )
     photographs = baseline.replace(
         name="infonce, small, photographs",
+        optimiser=replace(baseline.optimiser, steps=baseline.optimiser.steps // 2),
         data=Flickr8k() if not few else Flickr8k(pictures=64, tested=32),
         sampling=Sampling(Shuffled(16 if few else 64), augment=Augment(least=0.5), size=5),
         evaluations=(Retrieval(), TokenSearch()),
@@ -80,8 +84,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
                   f"{PHOTOGRAPHS}, vectors", FOUND_10),
         ),
         notes="The maps of a frozen backbone (6 x 6 places) stand before the image tower. Width 64, one process: no "
-        "exchange of a share of the tokens, no augmentation of texts. Only the tokens are taught, so the vectors that "
-        "give candidates are what the shared projection makes of pooled states; the pool has 500 pictures. The "
+        "exchange of a share of the tokens, no augmentation of texts. Not in the paper: the vectors, which give the "
+        "candidates, learn beside the tokens with a fifth of the weight; untaught, they brought the first by tokens in "
+        "95 of 100 on validation. The pool has 500 pictures. Photographs have half the steps. The "
         "temperature is the loss's own and may reach 1,000: at 100, CLIP's bound, it stood still. Rate, noise and "
         "towers were chosen on validation, the margins before any figure of the test set. Half of the captions tell "
         "of two objects: with captions of all objects only, words lay on their objects half as often.",

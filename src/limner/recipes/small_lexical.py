@@ -57,7 +57,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
     begun = plain(scale)
     before = begun.replace(optimiser=dataclasses.replace(begun.optimiser, steps=0), evaluations=(Retrieval(),))
     measured = (Retrieval(), LexicalRetrieval(), LexiconSize())
-    method = lexical(begun, scale, dense=True).replace(name=NAME, evaluations=measured)
+    method = lexical(begun, scale).replace(name=NAME, evaluations=measured)
     return Recipe(
         card=1,
         kind="model",

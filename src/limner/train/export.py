@@ -75,7 +75,7 @@ class _ImageGraph(_Graph):
         if self.tokens:
             made.append(self.image.tokens(reading.states))
         if self.lexicon is not None:
-            lexicon = self.lexicon.of_pictures(reading.states)
+            lexicon = self.lexicon.of_pictures(reading)
             made.append(self.lexicon.exported_pictures(lexicon))
         if self.focus is not None:
             made.append(focused(self.image, self.focus, reading.vectors, reading.states))
@@ -96,7 +96,7 @@ class _TextGraph(_Graph):
         if self.tokens:
             made += [self.text.tokens(reading.states), inner(reading.mask)]
         if self.lexicon is not None:
-            lexicon = self.lexicon.of_texts(reading.states, reading.mask, tokens)
+            lexicon = self.lexicon.of_texts(reading, tokens)
             made.append(self.lexicon.exported_texts(lexicon))
         if self.focus is not None:
             made.append(reading.vectors[:, None])

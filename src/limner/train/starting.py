@@ -57,7 +57,7 @@ def with_lexicon(built: Built, lexicon: Lexicon | None) -> Built:
     model, towers = built.model, built.architecture.towers
     if lexicon is None or towers.lexicon is not None:
         return built
-    model.lexicon = lexicon.build(model.image.width, model.text.width, built.architecture.vocabulary)
+    model.lexicon = lexicon.build(model.image, model.text, built.architecture.vocabulary)
     towers = dataclasses.replace(towers, lexicon=lexicon)
     return Built(model, dataclasses.replace(built.architecture, towers=towers), built.tokenizer)
 

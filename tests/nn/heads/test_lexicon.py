@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
 from limner.nn.blocks.word_weights import FIRST_WORD, IMPOSSIBLE, heaviest, lexical_vectors, word_weights
-from limner.nn.heads.lexicon import Lexicon
+from limner.nn.heads.lexicon import LENGTH, Lexicon
 from limner.nn.towers.map_transformer import MapTower
 from limner.nn.towers.text_transformer import TextTower
 from limner.nn.two_towers import Towers, TwoTowers
@@ -36,10 +37,11 @@ def test_each_side_is_the_maximum_over_its_real_positions() -> None:
     for row, length in enumerate((4, 3)):
         states, _ = one.text.tower(ids[row : row + 1, :length])
         words = heads.unit * heads.words
-        logits = (heads.text(states[0]) + heads.own * words[ids[row, :length]]) @ words.T
+        near = heads.text(states, states.mean(1))[0]
+        logits = (near + heads.own * words[ids[row, :length]]) @ words.T
         torch.testing.assert_close(encoded.lexicon[row, FIRST_WORD:], logits.amax(0)[FIRST_WORD:] + heads.text_bias)
     seen = one.encode_image(torch.randn(3, 4, 6), torch.arange(3))
-    logits = (heads.image(seen.states) @ words.T)[..., FIRST_WORD:] + heads.image_bias
+    logits = (heads.image(seen.states, seen.latent) @ words.T)[..., FIRST_WORD:] + heads.image_bias
     torch.testing.assert_close(seen.lexicon[:, FIRST_WORD:], logits.amax(1))
 
 
@@ -95,9 +97,20 @@ def test_the_heaviest_are_kept(keep: int, seed: int) -> None:
     assert torch.equal(kept[kept > 0], weights[kept > 0])
 
 
-def test_exported_rows_have_few_words_and_length_one() -> None:
+def test_a_place_is_read_together_with_the_whole_picture() -> None:
+    one = model()
+    transform, states = one.lexicon.image, torch.randn(2, 4, 20)
+    whole = torch.randn(2, 40)
+    wanted = [
+        [transform.norm(F.gelu(transform.state(place) + transform.whole(picture))) for place in places]
+        for places, picture in zip(states, whole, strict=True)
+    ]
+    torch.testing.assert_close(transform(states, whole), torch.stack([torch.stack(row) for row in wanted]))
+
+
+def test_exported_rows_have_few_words_and_one_length() -> None:
     one = model(keep=4)
     lexicon = torch.rand(5, VOCABULARY)
     for exported, most in ((one.lexicon.exported_pictures(lexicon), 4), (one.lexicon.exported_texts(lexicon), 8)):
         assert ((exported > 0).sum(1) == most).all()
-        torch.testing.assert_close(exported.norm(dim=1), torch.ones(5))
+        torch.testing.assert_close(exported.norm(dim=1), torch.full((5,), LENGTH))

@@ -12,6 +12,7 @@ from torch import Tensor
 from limner.core.types import Floats
 from limner.eval.metrics import Recall
 from limner.nn.blocks.word_weights import heaviest_vectors, lexical_vectors, lexicon_of
+from limner.nn.heads.lexicon import LENGTH
 from limner.train.evaluations.retrieval import ranked
 from limner.train.outcome import Measured, Outcome
 from limner.train.trained import Trained
@@ -26,7 +27,8 @@ class LexicalRetrieval:
     """All texts of a split search its pictures; metrics end in "text-to-image recall@k":
 
     lexical      encoded texts, all words of a picture and of a text
-    indexed      encoded texts; each picture and text as it is exported, each weight of a picture in 8 bits
+    indexed      encoded texts; each picture and text as it is exported, each weight of a picture in 8 bits, as an
+                 index keeps it
     bare words   the words of the text, weight 1 each, no model; pictures as indexed
     N words      encoded texts, pictures of their N heaviest words, for each N of `words`
     """
@@ -58,8 +60,8 @@ class LexicalRetrieval:
 
 
 def in_eight_bits(weights: Tensor) -> Tensor:
-    """(n, V) -> whole numbers from 0 to LEVELS, on one scale for all rows."""
-    return (weights * (LEVELS / weights.max())).round()
+    """(n, V) exported rows -> the impacts that an index keeps of them, whole numbers from 0 to LEVELS."""
+    return (weights * (LEVELS / LENGTH)).round()
 
 
 def bare_weights(trained: Trained, texts: Sequence[str], vocabulary: int) -> Tensor:
