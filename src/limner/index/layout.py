@@ -30,7 +30,7 @@ IMPACTS = 255
 CEILING = 4.0
 """The largest weight that is kept; larger ones are cut to it.
 
-Weights of a lexicon are log(1 + x) and those of BM25 at most k1 + 1: both stay below it in practice.
+Rows of a lexicon are exported at this length, and weights of BM25 are at most k1 + 1: neither is cut.
 """
 
 ENTRY_TYPES: Mapping[str, Mapping[str, np.dtype[Any]]] = {
