@@ -45,7 +45,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         WithChanges(Scenes(Captions(("full", "partial")), CROWDED, **counts), 16 if few else 500),
         towers,
         optimiser=Optimiser(
-            3e-3, steps={"debug": 4, "tiny": 800, "full": 5000}[scale], warmup=40, rates=(("log_scale", 10.0),)
+            3e-3, steps={"debug": 4, "tiny": 600, "full": 5000}[scale], warmup=40, rates=(("log_scale", 10.0),)
         ),
         sampling=Sampling(Shuffled(16 if few else 64), augment=Augment(noise=0.1)),
         evaluations=(Retrieval(), TokenSearch(), ChangedObject(), CoarseSearch(), WordPlaces(), TokenCost()),
