@@ -58,9 +58,7 @@ def recipe(scale: Scale = "tiny") -> Recipe:
 
     scratch = trained("eight tokens, from scratch", TokenReducer(8))
     english = scratch.replace(
-        name="eight tokens, English",
-        optimiser=replace(scratch.optimiser, steps=3 * steps),
-        sampling=replace(scratch.sampling, texts=TextChoice(1, ("en",))),
+        name="eight tokens, English", sampling=replace(scratch.sampling, texts=TextChoice(1, ("en",)))
     )
     unlocked = scratch.replace(name="eight tokens, from English", start=Start(english, ("image",)))
     lock = Frozen(("image",))
@@ -83,10 +81,9 @@ def recipe(scale: Scale = "tiny") -> Recipe:
         claims=_claims(),
         notes="The grid has 36 places, not 64; the reducer has 32 channels between two convolutions and no token of "
         "the whole picture. 6,000 drawn scenes with Chinese captions, English ones for the tower that is locked; the "
-        "maps of a frozen backbone stand before all towers. The English towers learn for three times as many steps as "
-        "all others, as what is locked is what has been trained long before. The lock includes projection and reducer, "
-        "which learnt with English. Rate, noise and size of the towers were chosen on validation. Time is the "
-        "processor's, of one thread. Not covered: curation, prompts, public Chinese sets.",
+        "maps of a frozen backbone stand before all towers. The lock includes projection and reducer, which learnt "
+        "with English. Rate, noise and size of the towers were chosen on validation. Time is the processor's, of one "
+        "thread. Not covered: curation, prompts, public Chinese sets.",
     )
 
 
