@@ -27,12 +27,12 @@ clean:
 	$(BIN)/pip install --quiet --constraint constraints.txt --upgrade pip
 	@touch $@
 
-.venv/.demo-installed: .venv/.created pyproject.toml setup.py $(wildcard src/limner/index/*.c) constraints.txt
+.venv/.demo-installed: .venv/.created pyproject.toml setup.py $(wildcard src/limner/index/*.[ch]) constraints.txt
 	@echo "Installing limner into .venv ..."
 	$(INSTALL) --editable '.[demo]'
 	@touch $@
 
-.venv/.test-installed: .venv/.created pyproject.toml setup.py $(wildcard src/limner/index/*.c) constraints.txt
+.venv/.test-installed: .venv/.created pyproject.toml setup.py $(wildcard src/limner/index/*.[ch]) constraints.txt
 	@echo "Installing limner and what its tests need into .venv ..."
 	$(INSTALL) --editable '.[all]' --group test
 	@touch $@

@@ -10,6 +10,7 @@ setup(
         Extension(
             f"limner.index.{name}",
             [f"src/limner/index/{name}.c"],
+            depends=["src/limner/index/_compiled.h"],
             extra_compile_args=["-O3", *flags],
             py_limited_api=True,
             optional=True,

@@ -21,9 +21,8 @@ from statistics import median
 from unittest import mock
 
 import numpy as np
-from harness import options, store, workplace
+from harness import clustered_vectors, options, store, workplace
 
-from limner.core.runtime import user_data_dir
 from limner.core.types import Dense, Space
 from limner.eval.table import aligned
 from limner.index import products
@@ -31,9 +30,7 @@ from limner.index.arrays import ArrayFolder
 from limner.index.catalogue import Catalogue
 from limner.index.dense import DenseIndex
 from limner.index.vectors import VectorStore
-from limner.measure.search.sizes import parsed_size
-from limner.measure.search.vectors import ClusteredVectors
-from limner.measure.search.workload import Opened, open_workload
+from limner.measure.search.workload import Opened
 
 BATCH, TURNS, ROWS = 256, 5, 1 << 16
 RATE = "queries a second"
@@ -116,9 +113,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--size", default="1M", metavar="N", help="vectors (1M)")
     arguments = parser.parse_args()
-    cache = user_data_dir() / "bench"
-    cache.mkdir(parents=True, exist_ok=True)
-    workload = open_workload(ClusteredVectors(parsed_size(arguments.size), arguments.seed), cache)
+    workload = clustered_vectors(arguments.size, arguments.seed)
     with workplace(arguments.keep) as folder:
         index_of(workload, folder / "index")
         rows = [row for threads in (1, 2) for row in pinned(threads, workload, folder / "index")]

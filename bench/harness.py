@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+from limner.collection import Collection
+from limner.core.runtime import user_data_dir
+from limner.core.types import Item
+from limner.data.datasets import open_dataset
 from limner.measure.machine import commit, machine
+from limner.measure.search.sizes import parsed_size
+from limner.measure.search.vectors import ClusteredVectors
+from limner.measure.search.workload import Opened, open_workload
 
 PACKAGES = ("numpy", "onnxruntime", "Pillow", "tokenizers", "limner")
 UNRECORDED = {"json", "keep", "model"}
@@ -27,6 +34,30 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work in this new folder and leave it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the result and the machine's description here")
     return parser
+
+
+def captioned_options(description: str | None, split: str) -> argparse.ArgumentParser:
+    """The same for a bench of captioned pictures."""
+    parser = options(description)
+    parser.add_argument("--data", type=Path, required=True, metavar="PAIRS", help="pictures with several captions each")
+    parser.add_argument("--split", default=split, help=f"which of them ({split})")
+    return parser
+
+
+@contextmanager
+def captions_indexed(arguments: argparse.Namespace) -> Iterator[tuple[Collection, list[Item]]]:
+    """A collection of the pictures of the split, each with its first caption alone; and the items as they are."""
+    items = list(open_dataset(arguments.data, arguments.split).items)
+    with workplace(arguments.keep) as folder, Collection(folder / "c.limner", model=arguments.model) as collection:
+        collection.add([Item(item.uri, item.id, texts=item.texts[:1]) for item in items])
+        yield collection, items
+
+
+def clustered_vectors(size: str, seed: int) -> Opened:
+    """The vectors that `limner bench search` measures on, made where they are not kept yet."""
+    cache = user_data_dir() / "bench"
+    cache.mkdir(parents=True, exist_ok=True)
+    return open_workload(ClusteredVectors(parsed_size(size), seed), cache)
 
 
 @contextmanager
@@ -59,6 +90,7 @@ def store(arguments: argparse.Namespace, fingerprint: str, result: dict[str, obj
     if arguments.json is None:
         return
     given = {name: value for name, value in vars(arguments).items() if name not in UNRECORDED}
+    given = {name: value.name if isinstance(value, Path) else value for name, value in given.items()}
     bench = Path(sys.argv[0]).name
     words = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
     record = {

@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from random import Random
 
 import numpy as np
-from harness import options, store, workplace
+from harness import captioned_options, store, workplace
 
 from limner.collection import Collection
 from limner.core.query import Query, Term, Text
@@ -37,9 +36,7 @@ Chooser = Callable[[Engine, str, int], Sequence[str]]
 
 
 def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="PAIRS", help="pictures with several captions each")
-    parser.add_argument("--split", default="test")
+    parser = captioned_options(__doc__, "test")
     parser.add_argument("--texts", type=int, default=200, help="how many texts are made (200)")
     parser.add_argument("--pictures", type=int, default=5, help="pictures that a text is about (5)")
     parser.add_argument("--captions", type=int, default=3, help="captions of each (3)")
@@ -62,7 +59,6 @@ def main() -> None:
         difference = own.value - samples["illustrate"].value
         rows.append({"way": name, "found": own.value, "difference": difference, "interval": (low, high)})
         print(f"{name:<16} {own.value:.4f}  {difference:+.4f} ({low:+.4f} to {high:+.4f})")
-    arguments.data = arguments.data.name
     store(arguments, model.record.fingerprint, {"collection": len(items), "rows": rows})
 
 

@@ -20,16 +20,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from harness import options, store, workplace
+from harness import clustered_vectors, options, store, workplace
 
-from limner.core.runtime import user_data_dir
 from limner.core.types import Dense
 from limner.eval.table import aligned
 from limner.measure.search.own import contenders
-from limner.measure.search.sizes import parsed_size
 from limner.measure.search.trial import recall
-from limner.measure.search.vectors import ClusteredVectors
-from limner.measure.search.workload import Opened, open_workload
+from limner.measure.search.workload import Opened
 
 LIMITS = (None, 1024, 512, 256)
 """MiB"""
@@ -99,9 +96,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--size", default="1M", metavar="N", help="vectors (1M)")
     arguments = parser.parse_args()
-    cache = user_data_dir() / "bench"
-    cache.mkdir(parents=True, exist_ok=True)
-    workload = open_workload(ClusteredVectors(parsed_size(arguments.size), arguments.seed), cache)
+    workload = clustered_vectors(arguments.size, arguments.seed)
     with workplace(arguments.keep) as folder:
         contenders()[0].build(Dense(workload.items.values), folder)
         rows = [row for limit in LIMITS for row in limited(limit, workload, folder)]

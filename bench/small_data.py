@@ -45,7 +45,6 @@ def main() -> None:
                 "{arm:<12} {pairs:>6} pairs  {steps:>4} steps  {recall:.4f}  {gain:+.4f} {interval}".format(**rows[-1])
             )
     arguments.arms, arguments.pairs = " ".join(arguments.arms), " ".join(map(str, arguments.pairs))
-    arguments.data = arguments.data.name
     del arguments.runs
     result = {"metric": METRIC, "bundled": before.outcome[METRIC].mean, "rows": rows}
     store(arguments, Bundle.load(find_bundle(BEGIN)).fingerprint, result)

@@ -10,18 +10,14 @@ and the model together, what is found where that constant is another.
 
 from __future__ import annotations
 
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
-from harness import options, store, workplace
+from harness import captioned_options, captions_indexed, store
 
-from limner.collection import Collection
 from limner.collection.model import OpenModel
 from limner.core.query import Query, Term, Text
-from limner.core.types import Item
-from limner.data.datasets import open_dataset
 from limner.encode import words
 from limner.encode.words import WORDS
 from limner.eval.table import aligned
@@ -69,14 +65,8 @@ def recalls(model: OpenModel, pairs: Pairs) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="PAIRS", help="pictures with several captions each")
-    parser.add_argument("--split", default="val")
-    arguments = parser.parse_args()
-    items = open_dataset(arguments.data, arguments.split).items
-    indexed = [Item(item.uri, item.id, texts=item.texts[:1]) for item in items]  # fields may hold captions, too
-    with workplace(arguments.keep) as folder, Collection(folder / "c.limner", model=arguments.model) as collection:
-        collection.add(indexed)
+    arguments = captioned_options(__doc__, "val").parse_args()
+    with captions_indexed(arguments) as (collection, items):
         model = collection._model()
         pairs = [(item.id, text) for item in items for text in item.texts[1 : 1 + ASKED]]
         certainty = slope(model, pairs, collection._catalogue.keys([item.id for item in items]))

@@ -8,16 +8,12 @@ grounding. A gain is a difference in points; its interval resamples pictures.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from harness import options, store, workplace
+from harness import captioned_options, captions_indexed, store
 
-from limner.collection import Collection
 from limner.collection.model import OpenModel
 from limner.core.query import Query, Term, Text
-from limner.core.types import Item, Representation
-from limner.data.datasets import open_dataset
+from limner.core.types import Representation
 from limner.encode.expansion import DEPTH, Expansion
 from limner.encode.words import WORDS, WithWords, words_of
 from limner.eval.intervals import Sample, bootstrap, interval
@@ -27,14 +23,8 @@ DRAWS, K, AT_ONCE = 1000, 10, 500
 
 
 def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="PAIRS", help="pictures with several captions each")
-    parser.add_argument("--split", default="test")
-    arguments = parser.parse_args()
-    items = open_dataset(arguments.data, arguments.split).items
-    indexed = [Item(item.uri, item.id, texts=item.texts[:1]) for item in items]  # fields may hold captions, too
-    with workplace(arguments.keep) as folder, Collection(folder / "c.limner", model=arguments.model) as collection:
-        collection.add(indexed)
+    arguments = captioned_options(__doc__, "test").parse_args()
+    with captions_indexed(arguments) as (collection, items):
         model = collection._model()
         pairs = [(item.id, text) for item in items for text in item.texts[1:]]
         expansions = {"as asked": None, "expanded": model.expansion, "by chance": by_chance(model, arguments.seed)}
@@ -49,7 +39,6 @@ def main() -> None:
                     {"by": name, "words": arm, "recall@10": sample.value, "gain": gain, "interval": (low, high)}
                 )
                 print(f"{name:<16} {arm:<10} {sample.value:.4f}  {gain:+.4f} ({low:+.4f} to {high:+.4f})")
-        arguments.data = arguments.data.name
         store(arguments, model.record.fingerprint, {"pictures": len(items), "questions": len(pairs), "rows": rows})
 
 

@@ -1,30 +1,9 @@
 /* The hot loops of index/code_kernel.py, which has the same in numpy: rough scores of many vectors by 1-bit codes, and
    dot products with int8 codes. Every length is checked against the buffers that are given and every number read from
-   one is bounded before it is used, so that a damaged file raises ValueError and never touches foreign memory.
+   one is bounded before it is used, so that a damaged file raises ValueError and never touches foreign memory. */
 
-   Needs GCC or Clang and a little-endian machine; anywhere else the build leaves this file out. */
-
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_compiled.h"
 #include <float.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-#if !defined(__GNUC__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the kernel needs GCC or Clang and a little-endian machine; limner works without it"
-#endif
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define WIDE
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 enum { GROUP = 8, BITS = 4, AHEAD = 8 };
 enum { OK = 0, DAMAGED = -1, NO_MEMORY = -2 };

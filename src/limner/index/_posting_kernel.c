@@ -1,29 +1,8 @@
 /* Top-k over the posting lists of index/posting_lists.py: the hot loops of index/posting_kernel.py, which has the same
    in numpy. Every length is checked against the buffers that are given and every number read from a list is
-   bounded before it is used, so that a damaged file raises ValueError and never touches foreign memory.
+   bounded before it is used, so that a damaged file raises ValueError and never touches foreign memory. */
 
-   Needs GCC or Clang and a little-endian machine; anywhere else the build leaves this file out. */
-
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-#if !defined(__GNUC__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the kernel needs GCC or Clang and a little-endian machine; limner works without it"
-#endif
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define WIDE
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "_compiled.h"
 #define ALIGNED __attribute__((aligned(64)))
 
 enum { BLOCK_BITS = 13, BLOCK = 1 << BLOCK_BITS, FIELD_BITS = BLOCK_BITS + 8, PADDING = 128, PAGE_BITS = 16 };

@@ -1,27 +1,8 @@
 /* Which of many vectors may be among the best of each query: dot products that are compared, not kept.
    exact.py explains what for; every function here is one loop of it. */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_compiled.h"
 #include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-#if !defined(__GNUC__)
-#error "the products need GCC or Clang; limner works without them"
-#endif
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define WIDE
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 #define AHEAD 8 /* rows that are fetched before they are needed, where they are not side by side */
 #define LINE 16 /* numbers of a cache line */
